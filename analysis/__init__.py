@@ -1,0 +1,1 @@
+"""Records in, files out: tables, Pareto fronts, ROC figures and the report."""

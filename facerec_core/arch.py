@@ -1,0 +1,109 @@
+"""MobileNetV2 as data: the stage table turned into a flat list of layers.
+
+Source of the table and of the rounding rule: Sandler et al., "MobileNetV2: Inverted Residuals and Linear
+Bottlenecks", CVPR 2018, table 2, and the reference implementation's `_make_divisible`. The builder
+(`facerec_core.model`) and the cost model (`facerec_core.cost`) both walk these lists, so they cannot disagree.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from facerec_core.errors import require
+
+Kind = Literal["conv", "pointwise", "depthwise", "add", "mean", "dense"]
+
+STAGES: tuple[tuple[int, int, int, int], ...] = (
+    # expansion t, output channels c, repeats n, first stride s
+    (1, 16, 1, 1),
+    (6, 24, 2, 2),
+    (6, 32, 3, 2),
+    (6, 64, 4, 2),
+    (6, 96, 3, 1),
+    (6, 160, 3, 2),
+    (6, 320, 1, 1),
+)
+BLOCKS = sum(stage[2] for stage in STAGES)
+STEM_CHANNELS = 32
+LAST_CHANNELS = 1280
+DIVISOR = 8
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One operator of the inference graph, batch normalisation folded into its convolution.
+
+    `side_in`/`side_out` are the height and width in pixels. `batch_norm` says whether the layer is
+    followed by batch normalisation while training, `relu6` whether its output is clipped to [0, 6].
+    `block` is the index of the inverted residual (0-16), -1 for the stem, `BLOCKS` for what follows.
+    """
+
+    name: str
+    kind: Kind
+    block: int
+    side_in: int
+    side_out: int
+    channels_in: int
+    channels_out: int
+    kernel: int = 1
+    stride: int = 1
+    batch_norm: bool = True
+    relu6: bool = False
+
+
+def make_divisible(channels: float, divisor: int = DIVISOR) -> int:
+    """Round to the nearest multiple of `divisor`, never more than 10 % down."""
+    rounded = max(divisor, int(channels + divisor / 2) // divisor * divisor)
+    return rounded + divisor if rounded < 0.9 * channels else rounded
+
+
+def resolve_embedding(embedding: int | str, width: float) -> int:
+    """Length of the fingerprint: "scaled" scales the last convolution with the width, a number is itself.
+
+    Raises:
+        OptionError: neither "scaled" nor a whole number of 8 to 4096.
+    """
+    if embedding == "scaled":
+        return make_divisible(LAST_CHANNELS * width)
+    allowed = "scaled, or a whole number 8 to 4096, such as embedding=1280"
+    require(isinstance(embedding, int) and 8 <= embedding <= 4096, "embedding", embedding, allowed)
+    return int(embedding)
+
+
+def _block(index: int, side: int, channels_in: int, channels_out: int, expansion: int, stride: int) -> list[Layer]:
+    """One inverted residual: expand, filter depthwise, project, and add when the shapes allow."""
+    hidden = channels_in * expansion
+    side_out = math.ceil(side / stride)
+    layers = []
+    if expansion != 1:
+        layers.append(Layer(f"block{index}_expand", "pointwise", index, side, side, channels_in, hidden, relu6=True))
+    layers.append(
+        Layer(f"block{index}_depthwise", "depthwise", index, side, side_out, hidden, hidden, 3, stride, relu6=True)
+    )
+    layers.append(Layer(f"block{index}_project", "pointwise", index, side_out, side_out, hidden, channels_out))
+    if stride == 1 and channels_in == channels_out:
+        layers.append(
+            Layer(f"block{index}_add", "add", index, side_out, side_out, channels_out, channels_out, batch_norm=False)
+        )
+    return layers
+
+
+def layers(width: float, resolution: int, embedding: int, classes: int | None = None) -> tuple[Layer, ...]:
+    """The network's operators in order, ending in the mean (the fingerprint) or, with `classes`, in the head."""
+    side = math.ceil(resolution / 2)
+    channels = make_divisible(STEM_CHANNELS * width)
+    out = [Layer("stem", "conv", -1, resolution, side, 3, channels, 3, 2, relu6=True)]
+    index = 0
+    for expansion, base, repeats, first_stride in STAGES:
+        for repeat in range(repeats):
+            stride = first_stride if repeat == 0 else 1
+            channels_out = make_divisible(base * width)
+            out += _block(index, side, channels, channels_out, expansion, stride)
+            side, channels, index = math.ceil(side / stride), channels_out, index + 1
+    out.append(Layer("last", "pointwise", BLOCKS, side, side, channels, embedding, relu6=True))
+    out.append(Layer("mean", "mean", BLOCKS, side, 1, embedding, embedding, batch_norm=False))
+    if classes is not None:
+        out.append(Layer("head", "dense", BLOCKS, 1, 1, embedding, classes, batch_norm=False))
+    return tuple(out)

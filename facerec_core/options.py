@@ -1,0 +1,267 @@
+"""Everything that can be chosen, as validated frozen dataclasses; `conf/` holds the defaults and a comment a key.
+
+Each class checks itself when it is made and raises OptionError naming the dotted key, so a bad value is
+refused the same way from Python and from the command line.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from facerec_core.errors import require
+
+WIDTH_RANGE = (0.35, 1.4)
+RESOLUTION_RANGE = (96, 224)
+RESOLUTION_STEP = 32
+
+
+def _positive(key: str, value: float) -> None:
+    require(math.isfinite(value) and value > 0, key, value, "a finite number above 0")
+
+
+def _at_least(key: str, value: float, low: float) -> None:
+    require(math.isfinite(value) and value >= low, key, value, f"a finite number of at least {low}")
+
+
+def _within(key: str, value: float, low: float, high: float) -> None:
+    require(math.isfinite(value) and low <= value <= high, key, value, f"{low} to {high}")
+
+
+@dataclass(frozen=True)
+class SyntheticOptions:
+    """How many procedurally rendered people, and how different the images of one person are."""
+
+    train_identities: int
+    train_images: int
+    eval_identities: int
+    eval_images: int
+    difficulty: float
+
+    def __post_init__(self) -> None:
+        _at_least("data.synthetic.train_identities", self.train_identities, 2)
+        _at_least("data.synthetic.train_images", self.train_images, 2)
+        _at_least("data.synthetic.eval_identities", self.eval_identities, 2)
+        _at_least("data.synthetic.eval_images", self.eval_images, 2)
+        _within("data.synthetic.difficulty", self.difficulty, 0.0, 2.0)
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """Where faces come from and how they are split by identity."""
+
+    kind: Literal["synthetic", "folder", "lfw"]
+    root: str | None
+    train_root: str | None
+    pairs: str | None
+    image_size: int
+    crop: float
+    skip_broken: bool
+    min_images: int
+    skip_small: bool
+    max_image_bytes: int
+    validation_fraction: float
+    test_fraction: float
+    max_validation_images: int | None
+    seed: int
+    synthetic: SyntheticOptions
+
+    def __post_init__(self) -> None:
+        if self.kind != "synthetic":
+            require(
+                self.root is not None,
+                "data.root",
+                None,
+                "a folder or .zip with one folder an identity",
+                "set data.root=PATH",
+            )
+        _within("data.image_size", self.image_size, 32, 512)
+        _within("data.crop", self.crop, 0.1, 1.0)
+        _at_least("data.min_images", self.min_images, 1)
+        _at_least("data.max_image_bytes", self.max_image_bytes, 1)
+        _within("data.validation_fraction", self.validation_fraction, 0.01, 0.8)
+        _within("data.test_fraction", self.test_fraction, 0.01, 0.8)
+        require(
+            self.validation_fraction + self.test_fraction < 0.95,
+            "data.test_fraction",
+            self.test_fraction,
+            "validation_fraction + test_fraction below 0.95, so that identities remain to train on",
+        )
+        if self.max_validation_images is not None:
+            _at_least("data.max_validation_images", self.max_validation_images, 4)
+        _at_least("data.seed", self.seed, 0)
+
+
+@dataclass(frozen=True)
+class AugmentOptions:
+    """Random changes to training images; each is a half-range around "no change"."""
+
+    flip: bool
+    shift: float
+    zoom: float
+    brightness: float
+    contrast: float
+    saturation: float
+
+    def __post_init__(self) -> None:
+        _within("train.augment.shift", self.shift, 0.0, 0.5)
+        for name in ("zoom", "brightness", "contrast", "saturation"):
+            _within(f"train.augment.{name}", getattr(self, name), 0.0, 0.9)
+
+
+@dataclass(frozen=True)
+class FinetuneOptions:
+    """Further training of the headless network, its weights kept, on its own fingerprints."""
+
+    epochs: int
+    learning_rate: float
+    temperature: float
+
+    def __post_init__(self) -> None:
+        _at_least("train.finetune.epochs", self.epochs, 0)
+        _positive("train.finetune.learning_rate", self.learning_rate)
+        _positive("train.finetune.temperature", self.temperature)
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """The float recipe."""
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    warmup_epochs: float
+    weight_decay: float
+    clip_norm: float
+    loss: Literal["softmax", "arcface"]
+    label_smoothing: float
+    scale: float
+    margin: float
+    init: str
+    augment: AugmentOptions
+    finetune: FinetuneOptions
+
+    def __post_init__(self) -> None:
+        _at_least("train.epochs", self.epochs, 1)
+        _at_least("train.batch_size", self.batch_size, 2)
+        _positive("train.learning_rate", self.learning_rate)
+        _at_least("train.warmup_epochs", self.warmup_epochs, 0)
+        _at_least("train.weight_decay", self.weight_decay, 0)
+        _positive("train.clip_norm", self.clip_norm)
+        _within("train.label_smoothing", self.label_smoothing, 0.0, 0.9)
+        _positive("train.scale", self.scale)
+        _within("train.margin", self.margin, 0.0, 1.5)
+        require(bool(self.init), "train.init", self.init, "none, or an .npz file of MobileNetV2 weights")
+
+
+@dataclass(frozen=True)
+class PtqOptions:
+    """Post-training quantisation."""
+
+    calibration_images: int
+
+    def __post_init__(self) -> None:
+        _at_least("quant.ptq.calibration_images", self.calibration_images, 8)
+
+
+@dataclass(frozen=True)
+class QatOptions:
+    """Quantisation-aware training; `scope` is "all" or how many of the last blocks learn."""
+
+    epochs: int
+    learning_rate: float
+    scope: int | Literal["all"]
+    calibration_batches: int
+    calibration_decay: float
+    freeze_batch_norm: bool
+    from_scratch: bool
+
+    def __post_init__(self) -> None:
+        _at_least("quant.qat.epochs", self.epochs, 0)
+        _positive("quant.qat.learning_rate", self.learning_rate)
+        if self.scope != "all":
+            _within("quant.qat.scope", self.scope, 1, 17)
+        _at_least("quant.qat.calibration_batches", self.calibration_batches, 1)
+        _within("quant.qat.calibration_decay", self.calibration_decay, 0.01, 0.999)
+
+
+@dataclass(frozen=True)
+class QuantOptions:
+    """Both int8 schemes."""
+
+    ptq: PtqOptions
+    qat: QatOptions
+
+
+@dataclass(frozen=True)
+class EvalOptions:
+    """How a variant's file is judged."""
+
+    kernels: Literal["fast", "reference"]
+    batch_size: int
+    folds: int
+
+    def __post_init__(self) -> None:
+        _at_least("eval.batch_size", self.batch_size, 1)
+        _within("eval.folds", self.folds, 2, 100)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What decides a candidate's result besides its architecture."""
+
+    data: DataOptions
+    train: TrainOptions
+    quant: QuantOptions
+    eval: EvalOptions
+    target_far: float
+    seed: int
+
+    def __post_init__(self) -> None:
+        _within("target_far", self.target_far, 1e-6, 0.5)
+        _at_least("seed", self.seed, 0)
+
+
+@dataclass(frozen=True)
+class LatencyBudget:
+    """The time limit and how an uncertain latency is judged against it."""
+
+    limit_ms: float | None
+    judge: Literal["upper", "central", "measured_only"]
+
+    def __post_init__(self) -> None:
+        if self.limit_ms is not None:
+            _positive("budget.latency.limit_ms", self.limit_ms)
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The limits; None switches one off."""
+
+    parameter_bytes: int | None
+    file_bytes: int | None
+    activation_bytes: int | None
+    latency: LatencyBudget
+
+    def __post_init__(self) -> None:
+        for name in ("parameter_bytes", "file_bytes", "activation_bytes"):
+            value = getattr(self, name)
+            if value is not None:
+                _positive(f"budget.{name}", value)
+
+
+def check_width(width: float) -> float:
+    """Return `width` rounded to four decimals (range() leaves 0.30000000000000004), or raise OptionError."""
+    low, high = WIDTH_RANGE
+    hint = "published widths: 0.35, 0.5, 0.75, 1.0, 1.3, 1.4"
+    require(math.isfinite(width) and low <= width <= high, "width", width, f"{low} to {high}", hint)
+    return round(width, 4)
+
+
+def check_resolution(resolution: int) -> int:
+    """Return `resolution`, or raise OptionError when it is off the grid."""
+    low, high = RESOLUTION_RANGE
+    grid = range(low, high + 1, RESOLUTION_STEP)
+    require(resolution in grid, "res", resolution, ", ".join(map(str, grid)))
+    return resolution

@@ -1,0 +1,238 @@
+"""The records that flow between the rooms: frozen, JSON-able, paths and hashes instead of live models.
+
+Units are in the names. Rates are in 0-1 and unrounded; an undefined rate is None, never a number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Scheme = Literal["float32", "ptq_int8", "qat_int8"]
+SCHEMES: tuple[Scheme, ...] = ("float32", "ptq_int8", "qat_int8")
+DEPLOYABLE: tuple[Scheme, ...] = ("ptq_int8", "qat_int8")
+Provenance = Literal["measured", "fitted", "borrowed", "emulated", "simulated", "extrapolated"]
+Verdict = Literal["ok", "exceeded", "undecided"]
+Status = Literal["complete", "infeasible", "failed"]
+Split = Literal["validation", "test"]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One architecture: width multiplier, input side in pixels, length of the fingerprint."""
+
+    width: float
+    resolution: int
+    embedding: int
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What an architecture costs, exact, from its layer list alone.
+
+    `parameters` includes the classification head over `classes` identities; batch-normalisation
+    layers count their four vectors each, as Keras does. `parameter_bytes` is the published rule of
+    one byte a parameter of the network without its head.
+    """
+
+    macs: int
+    macs_by_kind: Mapping[str, int]
+    classes: int
+    parameters: int
+    parameters_without_head: int
+    parameters_without_batch_norm: int
+    parameter_bytes: int
+    peak_activation_bytes: int
+
+
+@dataclass(frozen=True)
+class Latency:
+    """One inference on one board with one runtime, and how the figure is known."""
+
+    ms: float
+    low_ms: float
+    high_ms: float
+    provenance: Provenance
+    board: str
+    runtime: str
+    source: str
+
+
+@dataclass(frozen=True)
+class LimitCheck:
+    """One limit against one candidate; `excess` <= 0 means within the limit."""
+
+    name: str
+    value: float
+    limit: float
+    unit: str
+    excess: float
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Feasibility:
+    """Every limit that was checked."""
+
+    checks: tuple[LimitCheck, ...]
+
+    @property
+    def violated(self) -> tuple[str, ...]:
+        """Names of the limits that are exceeded."""
+        return tuple(c.name for c in self.checks if c.verdict == "exceeded")
+
+    @property
+    def undecided(self) -> tuple[str, ...]:
+        """Names of the limits that the candidate's interval spans."""
+        return tuple(c.name for c in self.checks if c.verdict == "undecided")
+
+    @property
+    def feasible(self) -> bool:
+        """Whether every limit is met without doubt."""
+        return not self.violated and not self.undecided
+
+
+@dataclass(frozen=True)
+class BrokenImage:
+    """An image that could not be used, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class DataSummary:
+    """What was trained and evaluated on."""
+
+    name: str
+    fingerprint: str
+    train_images: int
+    train_identities: int
+    validation_images: int
+    validation_identities: int
+    test_images: int
+    test_identities: int
+    broken: tuple[BrokenImage, ...] = ()
+
+
+@dataclass(frozen=True)
+class RocGrid:
+    """A ROC sampled on a fixed grid of log10 FAR; `tar` is None below the FAR floor."""
+
+    log10_far: tuple[float, ...]
+    tar: tuple[float | None, ...]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How well one variant verifies the pairs of one split.
+
+    `tar_at_far` maps a label such as "1e-3" to the TAR, or to None where the impostor pairs cannot
+    resolve that FAR. `threshold` was chosen on the validation impostors at `target_far`;
+    `realised_far` and `realised_tar` are what it gives on this split.
+    """
+
+    split: Split
+    images: int
+    identities: int
+    genuine_pairs: int
+    impostor_pairs: int
+    far_floor: float
+    auc: float
+    eer: float
+    accuracy: float
+    accuracy_pairs: int
+    tar_at_far: Mapping[str, float | None]
+    roc: RocGrid
+    target_far: float
+    threshold: float | None
+    realised_far: float | None
+    realised_tar: float | None
+
+
+@dataclass(frozen=True)
+class TensorScale:
+    """Affine quantisation of a file's input or output: real = scale * (q - zero_point)."""
+
+    dtype: str
+    scale: float
+    zero_point: int
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A .tflite file as read back from disk."""
+
+    path: str
+    size_bytes: int
+    sha256: str
+    input: TensorScale
+    output: TensorScale
+    embedding: int
+    operators: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class VariantRecord:
+    """One numeric scheme of a trained candidate, evaluated through its own file."""
+
+    scheme: Scheme
+    file: ModelFile
+    kernels: Literal["fast", "reference"]
+    validation: Evaluation
+    test: Evaluation
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """One epoch of one training phase."""
+
+    phase: Literal["train", "finetune", "qat"]
+    epoch: int
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a candidate has no result: the stage, one line, and the traceback for the developer."""
+
+    stage: str
+    message: str
+    traceback: str
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """Everything known about one candidate of a sweep; the tracker and the report see only this."""
+
+    key: str
+    status: Status
+    candidate: Candidate
+    seed: int
+    cost: Cost
+    latency: Latency
+    feasibility: Feasibility
+    config: Mapping[str, object]
+    versions: Mapping[str, str]
+    git_commit: str | None
+    started_unix: float
+    ended_unix: float
+    data: DataSummary | None = None
+    variants: tuple[VariantRecord, ...] = ()
+    curves: tuple[CurvePoint, ...] = ()
+    calibration_images: tuple[str, ...] = ()
+    stage_seconds: Mapping[str, float] = field(default_factory=dict)
+    failure: Failure | None = None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A sign of life from a running candidate; `total` 0 means the length is not known."""
+
+    key: str
+    stage: str
+    done: int
+    total: int
+    note: str = ""

@@ -1,0 +1,1 @@
+"""The application: command line, configuration, scheduling, search and tracking of a sweep."""
