@@ -91,7 +91,17 @@ def _block(index: int, side: int, channels_in: int, channels_out: int, expansion
 
 
 def layers(width: float, resolution: int, embedding: int, classes: int | None = None) -> tuple[Layer, ...]:
-    """The network's operators in order, ending in the mean (the fingerprint) or, with `classes`, in the head."""
+    """The network's operators in order, ending in the mean (the fingerprint) or, with `classes`, in the head.
+
+    Any positive width and whole side are accepted, also off the grid a sweep allows: published measurements
+    lie there too.
+
+    Raises:
+        OptionError: a width, resolution, embedding or number of classes that describes no network.
+    """
+    require(math.isfinite(width) and width > 0, "width", width, "a finite number above 0")
+    for key, value in (("res", resolution), ("embedding", embedding), ("classes", 1 if classes is None else classes)):
+        require(value >= 1, key, value, "a whole number of at least 1")
     side = math.ceil(resolution / 2)
     channels = make_divisible(STEM_CHANNELS * width)
     out = [Layer("stem", "conv", -1, resolution, side, 3, channels, 3, 2, relu6=True)]

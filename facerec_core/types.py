@@ -31,9 +31,11 @@ class Candidate:
 class Cost:
     """What an architecture costs, exact, from its layer list alone.
 
-    `parameters` includes the classification head over `classes` identities; batch-normalisation
-    layers count their four vectors each, as Keras does. `parameter_bytes` is the published rule of
-    one byte a parameter of the network without its head.
+    `macs` and `peak_activation_bytes` are those of the network that is deployed, without its head;
+    `macs_by_kind["dense"]` is the head over `classes` identities. `parameters` and
+    `parameters_without_batch_norm` include the head; batch-normalisation layers count their four
+    vectors each, as Keras does. `parameter_bytes` is the published rule of one byte a parameter of
+    the network without its head.
     """
 
     macs: int

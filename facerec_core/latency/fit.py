@@ -1,0 +1,119 @@
+"""Fit of latency to MACs by kind: `a * (conv + pointwise) + b * depthwise + c * dense`, in milliseconds.
+
+The coefficients are not negative and minimise the squared relative error, so that a network of 100 ms weighs as
+much as one of 2 s. Three kinds are enough on a Cortex-M: one figure for all MACs is off by up to a third, because
+a depthwise MAC costs several times a pointwise one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facerec_core.arch import Layer
+from facerec_core.cost import macs_by_kind
+
+Vector = NDArray[np.float64]
+
+FEATURES = ("conv_and_pointwise", "depthwise", "dense")
+T_QUANTILES = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
+"""0.975 quantiles of Student's t for 1 to 10 degrees of freedom; beyond 10 the last one errs on the wide side."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Coefficients in ms per million MACs, in the order of `FEATURES`, and what they were found to be worth.
+
+    `errors` holds predicted / measured - 1 of each row, predicted from all the others. `half_width` is half the
+    95 % prediction interval on the natural logarithm of the latency; `extrapolated_half_width` replaces it
+    outside the span of the fitted rows.
+    """
+
+    coefficients: tuple[float, float, float]
+    errors: tuple[float, ...]
+    half_width: float
+    extrapolated_half_width: float
+
+    def predict(self, millions: Vector) -> float:
+        """Latency in ms of a network with `millions` of MACs, float64 [3] in the order of `FEATURES`."""
+        return float(millions @ np.asarray(self.coefficients))
+
+    @property
+    def mean_error(self) -> float:
+        """Mean of the absolute leave-one-out errors."""
+        return float(np.mean(np.abs(self.errors)))
+
+    @property
+    def worst_error(self) -> float:
+        """Largest absolute leave-one-out error."""
+        return float(np.max(np.abs(self.errors)))
+
+
+def mac_features(network: Sequence[Layer]) -> Vector:
+    """Millions of MACs of a network, float64 [3] in the order of `FEATURES`."""
+    kinds = macs_by_kind(network)
+    return np.array([kinds["conv"] + kinds["pointwise"], kinds["depthwise"], kinds["dense"]]) / 1e6
+
+
+def nonnegative_least_squares(matrix: Vector, target: Vector) -> Vector:
+    """The x >= 0 that minimises |matrix @ x - target|, for a matrix [rows, few columns].
+
+    With few columns, trying every set of non-zero coefficients is exact: the optimum is the unconstrained
+    solution on its own support. Among equally good solutions the one with fewer coefficients is returned.
+    """
+    columns = matrix.shape[1]
+    best, best_residual = np.zeros(columns), float(target @ target)
+    for count in range(1, columns + 1):
+        for support in combinations(range(columns), count):
+            chosen = list(support)
+            solution, _, rank, _ = np.linalg.lstsq(matrix[:, chosen], target, rcond=None)
+            if rank < count or (solution < 0).any():
+                continue
+            residual = float(np.sum((matrix[:, chosen] @ solution - target) ** 2))
+            if residual < best_residual - 1e-12:
+                best, best_residual = np.zeros(columns), residual
+                best[chosen] = solution
+    return best
+
+
+def fit(millions: Vector, measured_ms: Vector, widths: Sequence[float]) -> Fit:
+    """Fit a table and find out how far its predictions are off.
+
+    The interval inside the span is Student's t (0.975, rows less coefficients) times the root mean square of the
+    leave-one-out errors. Outside the span it is at least the worst error on a width none of whose rows was used.
+
+    Args:
+        millions: float64 [rows, 3], MACs in the order of `FEATURES`.
+        measured_ms: float64 [rows], above 0.
+        widths: width multiplier of each row.
+
+    Raises:
+        ValueError: fewer than four rows or a single width, which leave nothing to judge the fit by.
+    """
+    rows = len(measured_ms)
+    if rows <= len(FEATURES) or len(set(widths)) == 1:
+        raise ValueError(f"{rows} rows of {len(set(widths))} widths; at least 4 rows of 2 widths are needed")
+    coefficients = _relative_fit(millions, measured_ms)
+    index = np.arange(rows)
+    errors = np.concatenate([_errors_without(index == row, millions, measured_ms) for row in index])
+    freedom = rows - int(np.count_nonzero(coefficients))
+    quantile = T_QUANTILES[min(freedom, len(T_QUANTILES)) - 1]
+    half_width = quantile * float(np.sqrt(np.mean(np.log1p(errors) ** 2)))
+    unseen = [_errors_without(np.asarray(widths) == width, millions, measured_ms) for width in sorted(set(widths))]
+    worst_unseen = max(float(np.max(np.abs(np.log1p(left_out)))) for left_out in unseen)
+    a, b, c = (float(value) for value in coefficients)
+    return Fit((a, b, c), tuple(map(float, errors)), half_width, max(half_width, worst_unseen))
+
+
+def _relative_fit(millions: Vector, measured_ms: Vector) -> Vector:
+    return nonnegative_least_squares(millions / measured_ms[:, None], np.ones(len(measured_ms)))
+
+
+def _errors_without(left_out: NDArray[np.bool_], millions: Vector, measured_ms: Vector) -> Vector:
+    """Relative errors on the rows left out, predicted from the others."""
+    coefficients = _relative_fit(millions[~left_out], measured_ms[~left_out])
+    return millions[left_out] @ coefficients / measured_ms[left_out] - 1

@@ -1,0 +1,148 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from facerec_core.arch import resolve_embedding
+from facerec_core.budget import check
+from facerec_core.cost import cost
+from facerec_core.latency import board_spec, estimate
+from facerec_core.options import Budget, LatencyBudget
+from facerec_core.types import Latency
+
+F746 = Path(__file__).parents[2] / "conf" / "board" / "stm32f746.yaml"
+WIDTHS = (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)
+RESOLUTIONS = (96, 128, 160, 192, 224)
+COST = cost(0.5, 128, 640)
+
+
+def budget(judge="upper", limit_ms=500.0, **limits):
+    empty = {"parameter_bytes": None, "file_bytes": None, "activation_bytes": None}
+    return Budget(**(empty | limits), latency=LatencyBudget(limit_ms, judge))
+
+
+def latency(ms, low_ms=None, high_ms=None, provenance="fitted"):
+    return Latency(ms, low_ms or ms, high_ms or ms, provenance, "board", "runtime", "source")
+
+
+def verdicts(feasibility):
+    return {item.name: item.verdict for item in feasibility.checks}
+
+
+class TestTheGuidesChoice:
+    @pytest.fixture
+    def board(self):
+        return board_spec(yaml.safe_load(F746.read_text(encoding="utf-8")))
+
+    def judged(self, board, width, resolution, embedding, judge="upper"):
+        length = resolve_embedding(embedding, width)
+        limits = budget(judge, parameter_bytes=1_000_000)
+        predicted = estimate(board, width, resolution, length)
+        return check(cost(width, resolution, length), predicted, limits, ram_bytes=board.ram_bytes)
+
+    @pytest.mark.parametrize("judge", ["upper", "central"])
+    @pytest.mark.parametrize("embedding", ["scaled", 1280])
+    def test_half_width_at_128_is_the_largest_feasible(self, board, embedding, judge):
+        feasible = [
+            (width, resolution)
+            for width in WIDTHS
+            for resolution in RESOLUTIONS
+            if self.judged(board, width, resolution, embedding, judge).feasible
+        ]
+        assert max(feasible) == (0.5, 128)
+        assert feasible == [(0.35, 96), (0.35, 128), (0.5, 96), (0.5, 128)]
+
+    def test_160_pixels_fall_by_latency_and_ram(self, board):
+        for embedding in ("scaled", 1280):
+            central = self.judged(board, 0.5, 160, embedding, "central")
+            assert central.violated == ("ram_bytes", "latency_ms")
+            cautious = self.judged(board, 0.5, 160, embedding)
+            assert cautious.violated == ("ram_bytes",)
+            assert cautious.undecided == ("latency_ms",)
+
+    def test_width_075_falls_by_size_alone(self, board):
+        assert self.judged(board, 0.75, 96, "scaled").violated == ("parameter_bytes",)
+
+
+@pytest.mark.parametrize(
+    ("judge", "predicted", "verdict", "value"),
+    [
+        ("upper", latency(300, 250, 400), "ok", 400),
+        ("upper", latency(490, 450, 500), "ok", 500),
+        ("upper", latency(490, 450, 501), "undecided", 501),
+        ("upper", latency(510, 450, 600), "undecided", 600),
+        ("upper", latency(600, 501, 700), "exceeded", 700),
+        ("upper", latency(501, provenance="measured"), "exceeded", 501),
+        ("central", latency(490, 450, 600), "ok", 490),
+        ("central", latency(510, 450, 600), "exceeded", 510),
+        ("measured_only", latency(100, 90, 110), "undecided", 100),
+        ("measured_only", latency(900, 800, 990), "undecided", 900),
+        ("measured_only", latency(500, provenance="measured"), "ok", 500),
+        ("measured_only", latency(501, provenance="measured"), "exceeded", 501),
+    ],
+)
+def test_how_an_uncertain_latency_is_judged(judge, predicted, verdict, value):
+    (only,) = check(COST, predicted, budget(judge)).checks
+    assert (only.name, only.verdict, only.value, only.unit) == ("latency_ms", verdict, value, "ms")
+    assert only.excess == value - 500
+
+
+def test_an_undecided_candidate_is_not_feasible():
+    feasibility = check(COST, latency(510, 450, 600), budget())
+    assert not feasibility.feasible
+    assert feasibility.violated == ()
+    assert feasibility.undecided == ("latency_ms",)
+
+
+def test_limits_that_are_off_are_not_checked():
+    feasibility = check(COST, latency(9e9), budget(limit_ms=None))
+    assert feasibility.checks == ()
+    assert feasibility.feasible
+
+
+def test_a_figure_equal_to_its_limit_keeps_it():
+    exact = budget(
+        parameter_bytes=COST.parameter_bytes, file_bytes=900, activation_bytes=COST.peak_activation_bytes, limit_ms=7.0
+    )
+    feasibility = check(COST, latency(7.0), exact, file_bytes=900)
+    assert verdicts(feasibility) == dict.fromkeys(
+        ("parameter_bytes", "file_bytes", "activation_bytes", "latency_ms"), "ok"
+    )
+    assert {item.excess for item in feasibility.checks} == {0}
+
+
+def test_the_file_is_checked_once_it_exists():
+    limits = budget(file_bytes=900_000)
+    assert "file_bytes" not in verdicts(check(COST, latency(1), limits))
+    (file, _) = check(COST, latency(1), limits, file_bytes=935_032).checks
+    assert (file.name, file.value, file.limit, file.unit, file.excess) == (
+        "file_bytes", 935_032, 900_000, "bytes", 35_032,
+    )  # fmt: skip
+    assert file.verdict == "exceeded"
+
+
+def test_the_boards_ram_limits_activations_unless_the_budget_does():
+    ram = 100_000
+    assert verdicts(check(COST, latency(1), budget(), ram_bytes=ram))["ram_bytes"] == "exceeded"
+    own = verdicts(check(COST, latency(1), budget(activation_bytes=1_000_000), ram_bytes=ram))
+    assert own["activation_bytes"] == "ok"
+    assert "ram_bytes" not in own
+    assert "ram_bytes" not in verdicts(check(COST, latency(1), budget()))
+
+
+@settings(deadline=None)
+@given(st.integers(1, 2_000_000), st.integers(1, 2_000_000), st.floats(1, 2000), st.floats(0, 1))
+def test_raising_a_limit_never_loses_a_candidate(parameters, activations, limit_ms, spread):
+    predicted = latency(300, 300 * (1 - spread / 2), 300 * (1 + spread))
+    tight = budget(parameter_bytes=parameters, activation_bytes=activations, limit_ms=limit_ms)
+    wide = replace(
+        tight,
+        parameter_bytes=parameters + 1000,
+        activation_bytes=activations + 1000,
+        latency=LatencyBudget(limit_ms + 10, "upper"),
+    )
+    if check(COST, predicted, tight).feasible:
+        assert check(COST, predicted, wide).feasible
