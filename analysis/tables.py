@@ -1,0 +1,72 @@
+"""The CSV tables: fixed columns, units in their names, rates 0-1 and unrounded, empty where undefined."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from analysis.document import entry_json
+from analysis.selection import Entry, Metric, Selection
+from facerec_core.roc import LISTED_FARS, far_label
+
+_RATES = (
+    "accuracy",
+    "auc",
+    "eer",
+    *(f"tar_at_far_{far_label(far)}" for far in LISTED_FARS),
+    "far_floor",
+    "threshold",
+    "realised_far",
+    "realised_tar",
+)
+COLUMNS: tuple[str, ...] = (
+    *("key", "label", "standing", "recommended", "variant", "width", "resolution", "embedding", "seed"),
+    *("selection_metric", "selection_value"),
+    *(f"validation_{rate}" for rate in _RATES),
+    *(f"test_{rate}" for rate in _RATES),
+    *("size_bytes", "parameters", "parameters_without_head", "parameter_bytes", "macs", "peak_activation_bytes"),
+    *("latency_ms", "latency_low_ms", "latency_high_ms", "latency_provenance", "board", "runtime"),
+    *("limits_exceeded", "limits_undecided", "failure_stage", "failure_message", "seconds", "git_commit", "sha256"),
+)
+
+
+def _rates(split: str, evaluation: dict[str, Any] | None) -> dict[str, Any]:
+    if evaluation is None:
+        return {}
+    tars = {f"tar_at_far_{label}": tar for label, tar in evaluation["tar_at_far"].items()}
+    return {f"{split}_{name}": value for name, value in (evaluation | tars).items()}
+
+
+def _row(entry: Entry, metric: Metric, *, recommended: bool) -> dict[str, Any]:
+    flat = entry_json(entry, metric)
+    record, failure = entry.record, entry.record.failure
+    return {
+        **flat,
+        **_rates("validation", flat["validation"]),
+        **_rates("test", flat["test"]),
+        "standing": entry.standing,
+        "recommended": recommended,
+        "limits_exceeded": " ".join(check.name for check in entry.checks if check.verdict == "exceeded"),
+        "limits_undecided": " ".join(check.name for check in entry.checks if check.verdict == "undecided"),
+        "failure_stage": failure.stage if failure else None,
+        "failure_message": failure.message if failure else None,
+        "seconds": record.ended_unix - record.started_unix,
+        "git_commit": record.git_commit,
+    }
+
+
+def _table(entries: tuple[Entry, ...], selection: Selection) -> pd.DataFrame:
+    rows = [_row(entry, selection.metric, recommended=entry is selection.recommended) for entry in entries]
+    # dtype object: a column of whole numbers with a gap must not turn into 1.0, 2.0
+    return pd.DataFrame(rows, columns=list(COLUMNS), dtype=object)
+
+
+def candidates_table(selection: Selection) -> pd.DataFrame:
+    """Every candidate times variant, float32 included, best first."""
+    return _table(selection.entries, selection)
+
+
+def pareto_table(selection: Selection) -> pd.DataFrame:
+    """The front alone, best first."""
+    return _table(selection.having("front"), selection)

@@ -1,0 +1,191 @@
+"""The written report: its files, its document, its page."""
+
+import csv
+import dataclasses
+import errno
+import json
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from analysis.records import SweepInfo
+from analysis.report import write_report
+from facerec_core.errors import StorageError
+from facerec_core.types import BrokenImage
+from tests.records import LIMITS, STARTED, make_records
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "report.json"
+COMMAND = "python -m sweep multirun width=0.35,0.5 res=96,128"
+INFO = SweepInfo("demo", COMMAND, 1e-3, LIMITS, STARTED, "FINISHED", "sqlite:///mlruns/mlflow.db")
+HOSTILE = '"><script>alert(1)</script><img src=http://evil.example/x onerror=alert(2)>{{ 7*7 }}'
+
+
+class Tags(HTMLParser):
+    """The opening tags of a page, with their attributes."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.found = []
+        self.text = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        if len(data) < 100_000:
+            self.text += data
+
+
+@pytest.fixture(scope="module")
+def eight(tmp_path_factory):
+    return write_report(make_records(8), INFO, tmp_path_factory.mktemp("report") / "new" / "folder")
+
+
+def rounded(value):
+    """The same document with floats to 12 digits: libraries of different machines differ in the last ones."""
+    if isinstance(value, dict):
+        return {key: rounded(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [rounded(item) for item in value]
+    return float(f"{value:.12g}") if isinstance(value, float) else value
+
+
+def test_document_equals_the_golden_one(eight):
+    assert rounded(json.loads(eight.json.read_text())) == rounded(json.loads(GOLDEN.read_text()))
+
+
+def test_document_has_the_agreed_keys_and_every_candidate_once(eight):
+    document = json.loads(eight.json.read_text())
+    groups = ["front", "dominated", "undecided", "infeasible", "failed"]
+    assert list(document) == ["recommended", *groups, "limits", "target_far"]
+    entries = [(e["key"], e["variant"]) for group in groups for e in document[group]]
+    assert len(entries) == len(set(entries))
+    assert {key for key, _ in entries} == {record.key for record in make_records(8)}
+    assert document["recommended"] in document["front"]
+    assert all(e["variant"] in ("ptq_int8", "qat_int8") for e in document["front"])
+    assert all(any(c["verdict"] == "exceeded" for c in e["limits"]) for e in document["infeasible"])
+
+
+def test_candidates_table_has_every_variant_and_whole_numbers(eight):
+    rows = list(csv.DictReader(eight.candidates_csv.read_text().splitlines()))
+    assert len(rows) == sum(max(1, len(record.variants)) for record in make_records(8))
+    assert [row["label"] for row in rows if row["recommended"] == "True"] == ["0.5@128-640 QAT"]
+    trained = [row for row in rows if row["variant"]]
+    assert all(row["size_bytes"].isdigit() and row["macs"].isdigit() for row in trained)
+    assert all(0 <= float(row["test_tar_at_far_1e-2"]) <= 1 for row in trained)
+    untrained = next(row for row in rows if row["standing"] == "infeasible")
+    assert (untrained["size_bytes"], untrained["test_auc"]) == ("", "")
+    assert untrained["limits_exceeded"] == "latency_ms"
+
+
+def test_pareto_table_is_the_front(eight):
+    document = json.loads(eight.json.read_text())
+    rows = list(csv.DictReader(eight.pareto_csv.read_text().splitlines()))
+    assert [row["label"] for row in rows] == [entry["label"] for entry in document["front"]]
+
+
+def test_pictures_are_pictures(eight):
+    assert eight.pareto_png.read_bytes().startswith(b"\x89PNG")
+    assert eight.roc_png.read_bytes().startswith(b"\x89PNG")
+    assert "<svg" in eight.pareto_svg.read_text()
+    assert "<svg" in eight.roc_svg.read_text()
+
+
+def test_page_says_what_to_ship_why_and_how_to_repeat_it(eight):
+    text = Tags(eight.html.read_text()).text
+    assert "Ship 0.5@128-640 QAT" in text
+    assert "Highest TAR at FAR 1e-3 on validation" in text
+    assert "to spare" in text
+    assert "loss became nan at step 40" in text
+    assert "latency_ms: 533 ms, limit 500 ms" in text
+    assert COMMAND in text
+    assert "5f1c0ffee5f1c0ff" in text
+
+
+def test_page_loads_nothing_from_elsewhere(eight):
+    tags = Tags(eight.html.read_text()).found
+    loaded = {value for _, attrs in tags for name, value in attrs.items() if name in ("src", "href", "action", "data")}
+    assert {address for address in loaded if not address.startswith("data:")} == {"candidates.csv", "pareto.csv"}
+    assert "link" not in {tag for tag, _ in tags}
+    policy = next(attrs["content"] for tag, attrs in tags if attrs.get("http-equiv") == "Content-Security-Policy")
+    assert policy.startswith("default-src 'none'")
+
+
+def hostile_records():
+    records = []
+    for record in make_records(8):
+        data = record.data and dataclasses.replace(record.data, name=HOSTILE, broken=(BrokenImage(HOSTILE, HOSTILE),))
+        failure = record.failure and dataclasses.replace(record.failure, stage=HOSTILE, message=HOSTILE)
+        curves = tuple(dataclasses.replace(p, metrics={HOSTILE: 1.0 + p.epoch}) for p in record.curves)
+        latency = dataclasses.replace(record.latency, board=HOSTILE, runtime=HOSTILE)
+        checks = tuple(dataclasses.replace(c, name=HOSTILE, unit=HOSTILE) for c in record.feasibility.checks)
+        changes = {"data": data, "failure": failure, "curves": curves, "latency": latency, "git_commit": HOSTILE}
+        changes |= {
+            "feasibility": dataclasses.replace(record.feasibility, checks=checks),
+            "versions": {HOSTILE: HOSTILE},
+        }
+        records.append(dataclasses.replace(record, key=HOSTILE + record.key, **changes))
+    # the same candidate twice puts its key into every label
+    twin = dataclasses.replace(records[0], key=f"{HOSTILE}twin")
+    return [*records, twin]
+
+
+def test_hostile_text_stays_text(tmp_path):
+    info = dataclasses.replace(INFO, name=HOSTILE, command=HOSTILE, status=HOSTILE, limits={HOSTILE: HOSTILE})
+    plain = [*make_records(8), dataclasses.replace(make_records(1)[0], key="twin")]
+    safe = Tags(write_report(plain, INFO, tmp_path / "plain").html.read_text())
+    attacked = Tags(write_report(hostile_records(), info, tmp_path / "hostile").html.read_text())
+    shape = [(tag, sorted(attrs)) for tag, attrs in safe.found]
+    assert [(tag, sorted(attrs)) for tag, attrs in attacked.found] == shape
+    assert HOSTILE in attacked.text
+
+
+@pytest.mark.parametrize("records", [(), make_records(7)[5:]])
+def test_a_report_without_a_complete_candidate_says_so(tmp_path, records):
+    paths = write_report(records, INFO, tmp_path)
+    document = json.loads(paths.json.read_text())
+    assert document["recommended"] is None
+    assert document["front"] == []
+    assert "Nothing to recommend" in paths.html.read_text()
+    assert paths.candidates_csv.read_text().startswith("key,label,standing")
+
+
+def test_a_fallback_metric_is_shown(tmp_path):
+    paths = write_report(make_records(2, impostor_pairs=20_000), INFO, tmp_path)
+    assert "Candidates are ranked by TAR at FAR 1e-2 instead." in Tags(paths.html.read_text()).text
+    best = json.loads(paths.json.read_text())["recommended"]
+    assert best["selection_metric"] == "tar_at_far_1e-2"
+    assert best["selection_value"] == best["validation"]["tar_at_far"]["1e-2"]
+    assert best["validation"]["tar_at_far"]["1e-3"] is None
+
+
+def test_candidates_on_different_data_are_pointed_out(tmp_path):
+    first, second = make_records(2)
+    second = dataclasses.replace(second, data=dataclasses.replace(second.data, fingerprint="other"))
+    page = write_report([first, second], INFO, tmp_path).html.read_text()
+    assert "evaluated on 2 different data sets" in Tags(page).text
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path):
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(StorageError, match=r"cannot write to .*taken.*change paths.root"):
+        write_report(make_records(1), INFO, tmp_path / "taken" / "report")
+
+
+def test_a_full_disk_leaves_the_older_report_as_it_was(tmp_path, monkeypatch):
+    paths = write_report(make_records(1), INFO, tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    write = Path.write_bytes
+
+    def full(path, content):
+        if "report.json" in path.name:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(path, content)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(StorageError, match="No space left on device"):
+        write_report(make_records(2), INFO, tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert paths.html.exists()
