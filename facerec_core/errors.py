@@ -3,6 +3,7 @@
 FacerecError
 ├── OptionError       a configuration value is not allowed           (exit status 2)
 ├── DataError         images, folders, pairs files                   (exit status 2)
+│   └── BrokenImageError  one image, by name and reason
 ├── StorageError      a path cannot be read or written, disk full    (exit status 2)
 ├── TrackingError     the experiment tracker cannot be used          (exit status 2)
 ├── QuantizationError a converted file is not what it has to be      (fails one candidate)
@@ -41,6 +42,15 @@ class OptionError(UsageError):
 
 class DataError(UsageError):
     """Images, folders or pairs files that cannot be used."""
+
+
+class BrokenImageError(DataError):
+    """One image that cannot be used; `name` and `reason` go into the record when broken images are skipped."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        self.name = name
+        self.reason = reason
+        super().__init__(f"{name}: {reason}")
 
 
 class StorageError(UsageError):
