@@ -1,0 +1,1 @@
+"""What can be chosen: one folder a group, a comment a key; read by Hydra as `pkg://conf`."""

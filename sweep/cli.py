@@ -1,0 +1,179 @@
+"""The command line: verbs, and the flags that show a configuration instead of acting on it.
+
+Everything slow is imported where it is used, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from facerec_core.errors import FacerecError, OptionError, UsageError
+from sweep.arguments import flag_names, make_parser, parse_flags, split_verb
+from sweep.help import VERBS, overview, verb_help
+
+if TYPE_CHECKING:
+    from sweep.compose import Composer
+    from sweep.schema import Settings
+
+EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED, EXIT_BROKEN_PIPE = 0, 1, 2, 130, 141
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status: 0, 1 a candidate failed, 2 not understood, 130 interrupted."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _dispatch(arguments)
+    except FacerecError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return EXIT_USAGE if isinstance(error, UsageError) else EXIT_FAILED
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # whoever read the output has gone; nothing may be flushed to it at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_BROKEN_PIPE
+
+
+def _dispatch(argv: list[str]) -> int:
+    if not argv:
+        return _print(overview())
+    verb, rest = split_verb(argv)
+    flags = parse_flags(verb, rest)
+    if flags.help:
+        return _print(verb_help(VERBS[verb], make_parser(verb).format_help()) if verb else overview())
+    if flags.shell_completion:
+        return _shell_completion(flags.shell_completion)
+    if verb is None and flags.version:
+        return _print(f"{_version()}\n")
+    if flags.cfg or flags.info or flags.hydra_help or flags.resolve or flags.package:
+        return _show(flags)
+    if verb is None:
+        raise UsageError(f"no verb given, allowed: {', '.join(VERBS)}")
+    return _ACTIONS[verb](flags, shlex.join(["python", "-m", "sweep", *argv]))
+
+
+def _print(text: str) -> int:
+    sys.stdout.write(text)
+    return EXIT_OK
+
+
+def _version() -> str:
+    import tomllib
+    from importlib.metadata import PackageNotFoundError, version
+    from pathlib import Path
+
+    try:
+        return version("facerec-sweep")
+    except PackageNotFoundError:
+        project = tomllib.loads(Path(__file__).parents[1].joinpath("pyproject.toml").read_text(encoding="utf-8"))
+        return f"{project['project']['version']} (checkout)"
+
+
+def _composer(flags: Namespace) -> Composer:
+    from sweep.compose import open_composer
+
+    return open_composer(flags.config_dir, flags.config_name)
+
+
+def _run(flags: Namespace, command: str) -> int:
+    return _train("run", (_composer(flags).one(flags.overrides),), command)
+
+
+def _multirun(flags: Namespace, command: str) -> int:
+    return _train("multirun", _composer(flags).many(flags.overrides), command)
+
+
+def _train(verb: str, points: tuple[Settings, ...], command: str) -> int:
+    from sweep.schema import Invocation, check_sweep
+
+    check_sweep(points)
+    from sweep.runner import run_sweep
+
+    return run_sweep(points, Invocation(verb, command))
+
+
+def _plan(flags: Namespace, _command: str) -> int:
+    points = _composer(flags).many(flags.overrides, default_grid=True)
+    from sweep.plan import plan, write_csv, write_json, write_table
+
+    write = write_json if flags.json else write_csv if flags.csv else write_table
+    write(plan(points), sys.stdout)
+    sys.stdout.flush()
+    return EXIT_OK
+
+
+def _report(flags: Namespace, _command: str) -> int:
+    settings = _composer(flags).one(flags.overrides)
+    from sweep.reporting import report
+
+    return report(settings)
+
+
+def _ui(flags: Namespace, _command: str) -> int:
+    settings = _composer(flags).one(flags.overrides)
+    from sweep.ui import serve
+
+    return serve(settings, flags.port)
+
+
+_ACTIONS: dict[str, Callable[[Namespace, str], int]] = {
+    "run": _run,
+    "multirun": _multirun,
+    "plan": _plan,
+    "report": _report,
+    "ui": _ui,
+}
+
+
+def _show(flags: Namespace) -> int:
+    """`--cfg`, `--info` and `--hydra-help`, all answered by Hydra."""
+    from hydra._internal.utils import get_args_parser
+
+    if (flags.resolve or flags.package) and not flags.cfg:
+        raise UsageError("--resolve and --package say how to print a configuration; add --cfg job")
+    composer = _composer(flags)
+    hydra, name, lines = composer.hydra, composer.config_name, composer.single(flags.overrides)
+    composer.merge(lines)  # says what is wrong in one line; Hydra would print a traceback
+    try:
+        if flags.cfg:
+            hydra.show_cfg(name, lines, flags.cfg, flags.package, flags.resolve)
+        elif flags.info:
+            hydra.show_info(flags.info, name, lines)
+        else:
+            hydra.hydra_help(name, get_args_parser(), flags)
+    except SystemExit:  # --package names nothing; Hydra has said so
+        return EXIT_USAGE
+    return EXIT_OK
+
+
+def _shell_completion(request: str) -> int:
+    from sweep.completion import SCRIPTS
+
+    if request in SCRIPTS:
+        return _print(SCRIPTS[request])
+    line = os.environ.get("COMP_LINE")
+    if request != "query=bash" or line is None:
+        raise OptionError(
+            "--shell-completion", request, ", ".join(SCRIPTS), 'eval "$(python -m sweep -sc install=bash)"'
+        )
+    return _print("\n".join(_completions(line)) + "\n")
+
+
+def _completions(line: str) -> list[str]:
+    """What the last word of a command line can become."""
+    from sweep.completion import complete_override, typed_words
+
+    *before, word = typed_words(line) or [""]
+    if not before:
+        return flag_names(None) if word.startswith("-") else list(VERBS)
+    verb, rest = split_verb(before)
+    if word.startswith("-"):
+        return flag_names(verb)
+    flags = parse_flags(verb, rest)
+    return complete_override(_composer(flags), flags.overrides, word)
