@@ -1,0 +1,161 @@
+"""What a record is called in the tracker: names, metric keys, parameters and tags. Pure.
+
+The three variants of a candidate have the same metric keys, so that MLflow's compare view sets them side by side.
+Bare keys (`tar_at_far_1e-3`) are validation figures, the ones to choose by; `test_` figures are for the report.
+What is undefined is absent, never a number.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+
+from facerec_core.types import Candidate, Evaluation, RocGrid, RunRecord, Scheme, VariantRecord
+
+VARIANT_CONFIG = (
+    "train.epochs",
+    "train.loss",
+    "train.init",
+    "train.batch_size",
+    "train.learning_rate",
+    "quant.ptq.calibration_images",
+    "quant.qat.epochs",
+    "quant.qat.scope",
+    "eval.kernels",
+)
+STEPS_PER_DECADE = 100
+LONGEST_TAG = 500
+
+
+def candidate_name(candidate: Candidate) -> str:
+    """Width, resolution and length of the fingerprint: `0.5@128-640`."""
+    return f"{candidate.width:g}@{candidate.resolution}-{candidate.embedding}"
+
+
+def variant_name(candidate: Candidate, scheme: Scheme) -> str:
+    """The candidate's name and the numeric scheme: `0.5@128-640 qat_int8`."""
+    return f"{candidate_name(candidate)} {scheme}"
+
+
+def cost_metrics(record: RunRecord) -> dict[str, float]:
+    """What the architecture costs; the same for every variant."""
+    cost, latency = record.cost, record.latency
+    return {
+        "parameters": cost.parameters,
+        "parameters_without_head": cost.parameters_without_head,
+        "parameter_bytes": cost.parameter_bytes,
+        "macs": cost.macs,
+        "peak_activation_bytes": cost.peak_activation_bytes,
+        "latency_ms": latency.ms,
+        "latency_low_ms": latency.low_ms,
+        "latency_high_ms": latency.high_ms,
+    }
+
+
+def variant_metrics(record: RunRecord, variant: VariantRecord) -> dict[str, float]:
+    """Every figure of one variant: validation (bare keys), test (`test_`), file size and cost."""
+    test = {f"test_{key}": value for key, value in _evaluation_metrics(variant.test).items()}
+    own = _evaluation_metrics(variant.validation) | test | {"size_bytes": variant.file.size_bytes}
+    return _defined(own | {"threshold": variant.validation.threshold}) | cost_metrics(record)
+
+
+def candidate_metrics(record: RunRecord) -> dict[str, float]:
+    """The cost, the seconds of each stage, and each variant's validation figures as `qat_int8/accuracy`."""
+    figures: dict[str, float | None] = {f"{stage}_seconds": seconds for stage, seconds in record.stage_seconds.items()}
+    for variant in record.variants:
+        own = _evaluation_metrics(variant.validation) | {"size_bytes": variant.file.size_bytes}
+        figures |= {f"{variant.scheme}/{key}": value for key, value in own.items()}
+    return cost_metrics(record) | _defined(figures)
+
+
+def candidate_params(record: RunRecord) -> dict[str, str]:
+    """The resolved configuration under its dotted keys, and what the candidate and its variants share."""
+    return dict(_flatten(record.config)) | _shared_params(record)
+
+
+def variant_params(record: RunRecord, variant: VariantRecord) -> dict[str, str]:
+    """What runs are filtered by: the shared parameters, the numeric scheme and the main keys of the recipe."""
+    config = dict(_flatten(record.config))
+    recipe = {key: config[key] for key in VARIANT_CONFIG if key in config}
+    return recipe | _shared_params(record) | {"variant": variant.scheme}
+
+
+def record_tags(record: RunRecord) -> dict[str, str]:
+    """Status, reasons and provenance; a tag that has nothing to say is left out."""
+    failure = record.failure
+    tags = {
+        "status": record.status,
+        "candidate_key": record.key,
+        "violated": ", ".join(record.feasibility.violated),
+        "undecided": ", ".join(record.feasibility.undecided),
+        "git_commit": record.git_commit or "",
+        "mlflow.source.git.commit": record.git_commit or "",
+        "mlflow.source.name": "python -m sweep",
+        "data_fingerprint": record.data.fingerprint if record.data else "",
+        "failure_stage": failure.stage if failure else "",
+        "failure_message": failure.message if failure else "",
+        "warnings": "; ".join(record.warnings),
+    } | {f"version.{package}": version for package, version in record.versions.items()}
+    return {key: _shortened(text) for key, text in tags.items() if text}
+
+
+def curve_points(record: RunRecord) -> Iterator[tuple[str, float, int]]:
+    """Learning curves as (key such as `train_loss`, value, epoch)."""
+    for point in record.curves:
+        for name, value in _defined(point.metrics).items():
+            yield f"{point.phase}_{name}", value, point.epoch
+
+
+def roc_points(roc: RocGrid) -> Iterator[tuple[str, float, int]]:
+    """The ROC as (`roc_tar`, TAR, step), step = 100 log10 FAR: -300 is FAR 1e-3, 0 is FAR 1."""
+    for exponent, tar in zip(roc.log10_far, roc.tar, strict=True):
+        if tar is not None:
+            yield "roc_tar", tar, round(STEPS_PER_DECADE * exponent)
+
+
+def _evaluation_metrics(evaluation: Evaluation) -> dict[str, float | None]:
+    rates = {f"tar_at_far_{label}": tar for label, tar in evaluation.tar_at_far.items()}
+    return rates | {
+        "accuracy": evaluation.accuracy,
+        "auc": evaluation.auc,
+        "eer": evaluation.eer,
+        "far_floor": evaluation.far_floor,
+        "realised_far": evaluation.realised_far,
+        "realised_tar": evaluation.realised_tar,
+    }
+
+
+def _defined(figures: Mapping[str, float | None]) -> dict[str, float]:
+    return {key: value for key, value in figures.items() if value is not None and math.isfinite(value)}
+
+
+def _shared_params(record: RunRecord) -> dict[str, str]:
+    candidate = record.candidate
+    shared = {
+        "width": f"{candidate.width:g}",
+        "res": str(candidate.resolution),
+        "embedding": str(candidate.embedding),
+        "seed": str(record.seed),
+        "feasible": _text(record.feasibility.feasible),
+        "board": record.latency.board,
+        "runtime": record.latency.runtime,
+    }
+    return shared | ({"data": record.data.name} if record.data else {})
+
+
+def _flatten(config: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in config.items():
+        if isinstance(value, Mapping):
+            yield from _flatten(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", _text(value)
+
+
+def _text(value: object) -> str:
+    """As it is typed on the command line: null, true, 0.5, [1,2]."""
+    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= LONGEST_TAG else f"{text[: LONGEST_TAG - 1]}…"

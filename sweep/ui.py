@@ -1,0 +1,180 @@
+"""MLflow's own web interface on a sweep's store, on this machine only, with addresses of the views worth opening."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+from urllib.parse import quote
+
+from facerec_core.errors import TrackingError, require
+from sweep.schema import Settings
+from sweep.tracking import SweepRun, Tracker
+
+HOST = "127.0.0.1"
+_KIND = "workflowType=machine_learning"  # and not the pages for language models
+STARTS_WITHIN_S = 180.0
+STOPS_WITHIN_S = 10.0
+
+
+def serve(settings: Settings, port: int) -> int:
+    """Serve the interface on 127.0.0.1 until Ctrl-C (or SIGTERM), and return the exit status.
+
+    With a tracking server in `tracking.uri` nothing is started: its own addresses are printed.
+
+    Raises:
+        OptionError: the port is taken or out of range.
+        TrackingError: there is no sweep to show, or MLflow's server does not start.
+    """
+    root = Path(settings.paths.root)
+    uri, experiment = settings.tracking.uri, settings.tracking.experiment
+    _check_port(port)
+    tracker = Tracker.open(root, uri, experiment, create=False)
+    if tracker.is_server:
+        _say(addresses(tracker, tracker.uri.rstrip("/")))
+        return 0
+    views = addresses(tracker, f"http://{HOST}:{port}")
+    try:
+        with _interruptible(), _server(tracker.uri, root, port) as (process, log):
+            _wait_until_up(process, log, port)
+            _say([*views, "Press Ctrl-C to stop."])
+            process.wait()
+            raise _ended(process, log)
+    except KeyboardInterrupt:
+        _say(["Stopped."])
+        return 0
+
+
+def addresses(tracker: Tracker, base: str) -> list[str]:
+    """A line for each view: all runs, and of the latest sweep its variants, its best compared, and their ROC."""
+    experiment = tracker.experiment_id
+    lines = [f"All sweeps:     {base}/#/experiments/{experiment}/runs?{_KIND}"]
+    for sweep in tracker.load_sweeps()[:1]:
+        lines.append(f"Latest sweep:   {variants_address(base, experiment, sweep)}")
+        runs = tracker.best_variant_runs(sweep)
+        if runs:
+            lines.append(f"Best, compared: {compare_address(base, experiment, runs)}")
+            lines.append(f"ROC curves:     {roc_address(base, experiment, runs)}")
+    return lines
+
+
+def variants_address(base: str, experiment_id: str, sweep: SweepRun) -> str:
+    """MLflow's table of runs, only the variants of one sweep."""
+    query = quote(f"tags.sweep = '{sweep.name}' and tags.level = 'variant'")
+    return f"{base}/#/experiments/{experiment_id}/runs?searchFilter={query}&{_KIND}"
+
+
+def compare_address(base: str, experiment_id: str, runs: Sequence[str]) -> str:
+    """MLflow's page that sets runs side by side."""
+    return f"{base}/#/compare-runs?runs={_list(runs)}&experiments={_list([experiment_id])}&{_KIND}"
+
+
+def roc_address(base: str, experiment_id: str, runs: Sequence[str]) -> str:
+    """MLflow's page of one stepped metric, here TAR over 100 log10 FAR, a curve a run."""
+    metric, listed = quote(json.dumps("roc_tar")), _list(["roc_tar"])
+    views = f"metric={metric}&plot_metric_keys={listed}&x_axis=step&plot_layout={quote('{}')}"
+    return f"{base}/#/metric?runs={_list(runs)}&experiments={_list([experiment_id])}&{views}&{_KIND}"
+
+
+def _list(items: Sequence[str]) -> str:
+    return quote(json.dumps(list(items), separators=(",", ":")))
+
+
+def _check_port(port: int) -> None:
+    hint = "choose another with --port"
+    require(1 <= port <= 65535, "--port", port, "1 to 65535", hint)
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            require(False, "--port", port, f"a free port of {HOST} ({error.strerror})", hint)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C and SIGTERM both raise KeyboardInterrupt, even where a shell started us with Ctrl-C ignored."""
+    stops = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(stop, signal.default_int_handler) for stop in stops]
+    try:
+        yield
+    finally:
+        for stop, handler in zip(stops, before, strict=True):
+            signal.signal(stop, handler)
+
+
+@contextmanager
+def _server(uri: str, root: Path, port: int) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
+    """MLflow's server and its log, in a session of its own so that it ends as a whole, and only by us."""
+    where = ["--backend-store-uri", uri, "--default-artifact-root", (root.absolute() / "artifacts").as_uri()]
+    command = [sys.executable, "-W", "ignore", "-m", "mlflow", "server", *where, "--no-serve-artifacts"]
+    command += ["--host", HOST, "--port", str(port), "--workers", "1"]
+    # Without background jobs the server is two processes instead of ten and starts in half the time.
+    environment = os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    environment.pop("MLFLOW_LOGGING_LEVEL", None)
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(  # noqa: S603
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, start_new_session=True
+        )
+        try:
+            yield process, log
+        finally:
+            _stop(process)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    for request in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, request)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(STOPS_WITHIN_S)
+            return
+
+
+def _wait_until_up(process: subprocess.Popen[bytes], log: IO[bytes], port: int) -> None:
+    """Return when the server answers; a dot a second meanwhile."""
+    sys.stdout.write("Starting MLflow's interface ")
+    until = time.monotonic() + STARTS_WITHIN_S
+    while not _answers(port):
+        if process.poll() is not None or time.monotonic() > until:
+            sys.stdout.write("\n")
+            raise _ended(process, log)
+        sys.stdout.write(".")
+        sys.stdout.flush()
+        time.sleep(1.0)
+    sys.stdout.write("\n")
+
+
+def _answers(port: int) -> bool:
+    connection = http.client.HTTPConnection(HOST, port, timeout=5)
+    try:
+        connection.request("GET", "/health")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _ended(process: subprocess.Popen[bytes], log: IO[bytes]) -> TrackingError:
+    log.seek(0)
+    lines = log.read().decode(errors="replace").split("\n")
+    last = next((line.strip() for line in reversed(lines) if line.strip()), "no output")
+    what = f"ended with status {process.returncode}" if process.returncode is not None else "does not answer"
+    return TrackingError(f"MLflow's server {what}, its last words: {last}; try another port with --port")
+
+
+def _say(lines: Sequence[str]) -> None:
+    sys.stdout.write("\n".join([*lines, ""]))
+    sys.stdout.flush()

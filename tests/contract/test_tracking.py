@@ -1,0 +1,371 @@
+"""Sweeps in a real MLflow store (SQLite in a temporary folder)."""
+
+import errno
+import itertools
+import json
+import socket
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from facerec_core.errors import OptionError, StorageError, TrackingError
+from facerec_core.tflite import Interpreter
+from sweep.tracking import Tracker
+from tests.records import as_failed, make_records
+from tests.tiny_tflite import mean_colour_tflite
+
+LIMITS = {"parameter_bytes": 1_000_000, "file_bytes": None, "latency_judge": "upper"}
+SWEEP = ("demo", "python -m sweep multirun width=0.35,0.5", {"width": "0.35,0.5"}, 1e-3, LIMITS)
+# A scale at which no pixel value falls half-way between two steps.
+INT8 = (0.0079, -3)
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    return tmp_path_factory.mktemp("mlruns")
+
+
+@pytest.fixture
+def tracker(root):
+    """An experiment of its own in the shared store, whose creation takes seconds."""
+    return Tracker.open(root, None, f"experiment {next(_numbers)}")
+
+
+@pytest.fixture
+def records(tmp_path):
+    """Two complete candidates, whose files lie in tmp_path, one infeasible and one failed."""
+    everything = make_records(30)
+    infeasible = next(r for r in everything if r.status == "infeasible")
+    failed = as_failed(make_records(3)[2])
+    for record in everything[:2]:
+        for variant in record.variants:
+            path = tmp_path / variant.file.path
+            path.parent.mkdir(exist_ok=True)
+            quantization = None if variant.scheme == "float32" else INT8
+            path.write_bytes(mean_colour_tflite(record.candidate.resolution, quantization))
+    return [_three_numbers(r) for r in everything[:2]] + [infeasible, failed]
+
+
+def _three_numbers(record):
+    return replace(
+        record, variants=tuple(replace(v, file=replace(v.file, embedding=3)) for v in record.variants), warnings=("w",)
+    )
+
+
+def runs_of(tracker):
+    return tracker._search("attributes.status != ''")
+
+
+def by_name(tracker):
+    return {run.info.run_name: run for run in runs_of(tracker)}
+
+
+def children(tracker, run_id):
+    return [run for run in runs_of(tracker) if run.data.tags.get("mlflow.parentRunId") == run_id]
+
+
+def test_a_sweep_is_a_run_a_candidate_its_child_and_a_variant_its_grandchild(tracker, records, tmp_path):
+    with tracker.sweep(*SWEEP) as sweep:
+        for record in records:
+            tracker.log_candidate(sweep, record, tmp_path)
+    candidates = children(tracker, sweep)
+    assert {run.info.run_name for run in candidates} >= {"0.35@96-448", "0.35@128-448"}
+    variants = children(tracker, by_name(tracker)["0.35@128-448"].info.run_id)
+    assert {run.info.run_name for run in variants} == {f"0.35@128-448 {s}" for s in ("float32", "ptq_int8", "qat_int8")}
+    statuses = {run.data.tags.get("status"): run.info.status for run in candidates}
+    assert statuses == {"complete": "FINISHED", "infeasible": "FINISHED", "failed": "FAILED"}
+    assert by_name(tracker)["demo"].info.status == "FINISHED"
+    for run in (*candidates, *variants):
+        assert run.info.start_time == round(1000 * records[0].started_unix)
+        assert run.info.end_time > run.info.start_time
+
+
+def test_variants_are_set_side_by_side_and_can_be_filtered(tracker, records, tmp_path):
+    with tracker.sweep(*SWEEP) as sweep:
+        tracker.log_candidate(sweep, records[1], tmp_path)
+    found = tracker._search(
+        "params.width = '0.35' and params.variant = 'ptq_int8' and metrics.`tar_at_far_1e-3` > 0 and "
+        "tags.status = 'complete'"
+    )
+    assert [run.info.run_name for run in found] == ["0.35@128-448 ptq_int8"]
+    variants = [run for run in runs_of(tracker) if run.data.tags["level"] == "variant"]
+    keys = [set(run.data.metrics) for run in variants]
+    assert keys[0] == keys[1] == keys[2]
+    ptq = found[0]
+    assert ptq.data.metrics["accuracy"] == records[1].variants[1].validation.accuracy
+    roc = tracker._client.get_metric_history(ptq.info.run_id, "roc_tar")
+    grid = records[1].variants[1].validation.roc
+    assert [(point.step, point.value) for point in roc] == [
+        (round(100 * x), tar) for x, tar in zip(grid.log10_far, grid.tar, strict=True) if tar is not None
+    ]
+    loss = tracker._client.get_metric_history(by_name(tracker)["0.35@128-448"].info.run_id, "train_loss")
+    assert [point.step for point in loss] == list(range(1, 13))
+
+
+def test_records_come_back_whole_from_the_tracker_alone(root, tracker, records, tmp_path):
+    with tracker.sweep(*SWEEP) as sweep:
+        for record in reversed(records):
+            tracker.log_candidate(sweep, record, tmp_path)
+    again = Tracker.open(root, None, f"experiment {next(_numbers) - 1}", create=False)
+    (info,) = again.load_sweeps()
+    assert (info.name, info.command, info.target_far, info.limits) == ("demo", SWEEP[1], 1e-3, LIMITS)
+    assert again.load_records(info) == sorted(
+        records, key=lambda r: (r.candidate.width, r.candidate.resolution, r.candidate.embedding)
+    )
+    assert again.known_records(sweep)[records[0].key] == records[0]
+
+
+def test_artifacts(tracker, records, tmp_path):
+    with tracker.sweep(*SWEEP) as sweep:
+        run_id = tracker.log_candidate(sweep, records[0], tmp_path, {"ptq_int8": b"picture"})
+    assert {a.path for a in tracker._client.list_artifacts(run_id)} == {"record.json", "config.yaml"}
+    assert "res: 96" in _text_of(tracker, run_id, "config.yaml", tmp_path)
+    variants = {run.info.run_name: run.info.run_id for run in children(tracker, run_id)}
+    with_picture = variants["0.35@96-448 ptq_int8"]
+    assert {a.path for a in tracker._client.list_artifacts(with_picture)} == {"model", "roc.json", "roc.png"}
+    without = variants["0.35@96-448 float32"]
+    assert {a.path for a in tracker._client.list_artifacts(without)} == {"model", "roc.json"}
+    roc = json.loads(_text_of(tracker, without, "roc.json", tmp_path))
+    assert roc["test"]["tar"] == list(records[0].variants[0].test.roc.tar)
+
+
+def _text_of(tracker, run_id, artifact, folder):
+    return Path(tracker._client.download_artifacts(run_id, artifact, str(folder))).read_text()
+
+
+def test_the_same_record_twice_is_one_run_and_a_second_attempt_replaces_the_first(tracker, records, tmp_path):
+    failed = as_failed(records[0])
+    with tracker.sweep(*SWEEP) as sweep:
+        first = tracker.log_candidate(sweep, failed, tmp_path)
+        assert tracker.log_candidate(sweep, failed, tmp_path) == first
+        second = tracker.log_candidate(sweep, records[0], tmp_path)
+        assert second != first
+        known = tracker.known_records(sweep)[records[0].key]
+        assert tracker.log_candidate(sweep, known, tmp_path) == second, "a record read back is the same record"
+    assert [run.info.run_id for run in children(tracker, sweep)] == [second]
+    assert len(children(tracker, second)) == 3
+
+
+def test_a_sweep_of_the_same_name_is_continued(tracker, records, tmp_path):
+    with tracker.sweep(*SWEEP) as first:
+        tracker.log_candidate(first, records[0], tmp_path)
+    with tracker.sweep("other", "command", {}, 1e-2, {}) as other:
+        pass
+    with tracker.sweep("demo", "python -m sweep multirun res=96,128", {"width": "0.5"}, 1e-2, {}) as second:
+        assert by_name(tracker)["demo"].info.status == "RUNNING"
+        tracker.log_candidate(second, records[1], tmp_path)
+    assert first == second != other
+    latest = tracker.load_sweeps()[0]
+    assert (latest.name, latest.status, latest.target_far) == ("demo", "FINISHED", 1e-2)
+    assert len(tracker.load_records(latest)) == 2
+
+
+def test_sweeps_are_found_by_name_latest_and_all(tracker):
+    with pytest.raises(TrackingError, match="holds no sweep yet"):
+        tracker.find_sweeps("latest")
+    for name in ("a", "it's"):
+        with tracker.sweep(name, "command", {}, 1e-3, {}):
+            pass
+    assert [s.name for s in tracker.find_sweeps("latest")] == ["it's"]
+    assert [s.name for s in tracker.find_sweeps("all")] == ["it's", "a"]
+    assert [s.name for s in tracker.find_sweeps("a")] == ["a"]
+    with pytest.raises(OptionError, match="sweep: got 'b', allowed: latest, all, it's, a"):
+        tracker.find_sweeps("b")
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(KeyboardInterrupt, "KILLED"), (SystemExit, "KILLED"), (ValueError, "FAILED")]
+)
+def test_whatever_ends_a_sweep_leaves_nothing_running(tracker, records, tmp_path, monkeypatch, error, status):
+    calls = itertools.count()
+    log_artifacts = tracker._client.log_artifacts
+
+    def interrupted(*args):
+        if next(calls) == 6:  # the first candidate takes 4 calls
+            raise error
+        return log_artifacts(*args)
+
+    monkeypatch.setattr(tracker._client, "log_artifacts", interrupted)
+
+    def two_candidates():
+        with tracker.sweep(*SWEEP) as sweep:
+            # What a killed process leaves: a run that nobody will end.
+            tracker._client.create_run(tracker.experiment_id, tags={"sweep_run_id": sweep, "level": "candidate"})
+            for record in records[:2]:
+                tracker.log_candidate(sweep, record, tmp_path)
+
+    with pytest.raises(error):
+        two_candidates()
+    assert {run.info.status for run in runs_of(tracker)} == {"FINISHED", "KILLED", status}
+    (info,) = tracker.load_sweeps()
+    assert info.status == status
+    assert tracker.load_records(info) == records[:1], "the half-written candidate is gone"
+
+
+def test_a_missing_file_is_named_and_leaves_no_candidate(tracker, records, tmp_path):
+    (tmp_path / records[0].variants[2].file.path).unlink()
+    sweep = tracker.start_sweep(*SWEEP)
+    with pytest.raises(StorageError, match=r"448_qat_int8.tflite: the qat_int8 file is missing"):
+        tracker.log_candidate(sweep, records[0], tmp_path)
+    assert children(tracker, sweep) == []
+
+
+def test_a_full_disk_is_one_line(tracker, records, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tracker._client, "log_artifacts", full)
+    sweep = tracker.start_sweep(*SWEEP)
+    with pytest.raises(StorageError, match=r"^[^\n]*No space left on device[^\n]*paths.root=FOLDER[^\n]*$"):
+        tracker.log_candidate(sweep, records[0], tmp_path)
+
+
+def test_the_best_candidates_variants_come_first(tracker, records, tmp_path):
+    with tracker.sweep(*SWEEP) as sweep:
+        for record in records:
+            tracker.log_candidate(sweep, record, tmp_path)
+    (info,) = tracker.load_sweeps()
+    names = {run.info.run_id: run.info.run_name for run in runs_of(tracker)}
+    assert [names[run] for run in tracker.best_variant_runs(info, 1)] == [
+        "0.35@128-448 float32",
+        "0.35@128-448 ptq_int8",
+        "0.35@128-448 qat_int8",
+    ]
+    assert len(tracker.best_variant_runs(info)) == 6
+
+
+@pytest.mark.parametrize("scheme", ["float32", "ptq_int8"])
+def test_a_model_loads_back_from_its_run_and_gives_fingerprints(tracker, records, tmp_path, monkeypatch, scheme):
+    import mlflow
+
+    with tracker.sweep(*SWEEP) as sweep:
+        tracker.log_candidate(sweep, records[0], tmp_path)
+    run = by_name(tracker)[f"0.35@96-448 {scheme}"]
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracker.uri)
+    model = mlflow.pyfunc.load_model(f"runs:/{run.info.run_id}/model")
+    assert "(-1, 96, 96, 3)" in str(model.metadata.signature.inputs)
+    assert "(-1, 3)" in str(model.metadata.signature.outputs)
+    images = np.random.default_rng(0).integers(0, 256, (70, 96, 96, 3)).astype(np.uint8)
+    images[:] = images[:, :1, :1]
+    fingerprints = model.predict(images)
+    assert fingerprints.dtype == np.float32
+    assert fingerprints.shape == (70, 3)
+    path = next(v.file.path for v in records[0].variants if v.scheme == scheme)
+    ours = Interpreter(tmp_path / path).embed(images)
+    np.testing.assert_allclose(fingerprints, ours / np.linalg.norm(ours, axis=1, keepdims=True), rtol=1e-6, atol=1e-6)
+    np.testing.assert_array_equal(model.predict(images[:1]), fingerprints[:1])
+    with pytest.raises(mlflow.exceptions.MlflowException, match="shape"):
+        model.predict(images[:, :50])
+
+
+def test_a_model_holds_nothing_pickled(tracker, records, tmp_path):
+    with tracker.sweep(*SWEEP) as sweep:
+        tracker.log_candidate(sweep, records[0], tmp_path)
+    run = by_name(tracker)["0.35@96-448 qat_int8"]
+    folder = tmp_path / "model"
+    folder.mkdir()
+    tracker._client.download_artifacts(run.info.run_id, "model", str(folder))
+    names = {path.name for path in folder.rglob("*") if path.is_file()}
+    assert not {name for name in names if name.endswith((".pkl", ".pickle"))}
+    requirements = next(folder.rglob("requirements.txt")).read_text()
+    assert {line.split("==")[0] for line in requirements.split()} == {"mlflow", "ai-edge-litert", "numpy"}
+
+
+def test_pixels_half_way_between_two_steps_stay_apart():
+    from sweep.fingerprint_model import _input_levels
+
+    levels = _input_levels({"quantization": (np.float32(2 / 255), -1), "dtype": np.int8})
+    np.testing.assert_array_equal(levels, np.arange(256) - 128)
+
+
+def test_opening_says_nothing_and_writes_only_below_the_root(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    tracker = Tracker.open(tmp_path / "new #1 é" / "mlruns", None, "faces")
+    with tracker.sweep(*SWEEP):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["new #1 é"]
+    assert {path.name for path in (tmp_path / "new #1 é" / "mlruns").iterdir()} == {
+        "mlflow.db",
+        "mlflow.db.lock",
+        "artifacts",
+    }
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_leftover_file_store_is_refused_with_the_way_out(tmp_path):
+    (tmp_path / "mlruns" / "0").mkdir(parents=True)
+    (tmp_path / "mlruns" / "0" / "meta.yaml").write_text("name: Default")
+    with pytest.raises(TrackingError, match=r"mlruns/0/meta.yaml: got an old MLflow file store") as refused:
+        Tracker.open(tmp_path / "mlruns", None, "faces")
+    assert "mlflow migrate-filestore" in str(refused.value)
+    assert "\n" not in str(refused.value)
+    assert [path.name for path in (tmp_path / "mlruns").iterdir()] == ["0"]
+
+
+def test_reading_makes_no_store(tmp_path):
+    with pytest.raises(TrackingError, match=r"got no mlflow.db there"):
+        Tracker.open(tmp_path / "mlruns", None, "faces", create=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_reading_makes_no_experiment(root):
+    Tracker.open(root, None, "there")
+    with pytest.raises(TrackingError, match="got no experiment 'elsewhere'"):
+        Tracker.open(root, None, "elsewhere", create=False)
+
+
+def test_a_deleted_experiment_is_refused(root):
+    tracker = Tracker.open(root, None, "doomed")
+    tracker._client.delete_experiment(tracker.experiment_id)
+    with pytest.raises(TrackingError, match="mlflow experiments restore"):
+        Tracker.open(root, None, "doomed")
+
+
+def test_a_root_that_cannot_be_a_folder_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    for root in (tmp_path / "file", tmp_path / "file" / "mlruns"):
+        with pytest.raises(StorageError, match=r"paths\.root=FOLDER"):
+            Tracker.open(root, None, "faces")
+    with pytest.raises(OptionError, match=r"paths\.root: got .*50%"):
+        Tracker.open(tmp_path / "50%", None, "faces")
+
+
+def test_a_database_that_is_none_is_refused(tmp_path):
+    (tmp_path / "mlflow.db").write_text("no database, " * 1000)
+    with pytest.raises(TrackingError, match="file is not a database"):
+        Tracker.open(tmp_path, None, "faces")
+
+
+@pytest.mark.parametrize("uri", ["http://127.0.0.1:{port}", "postgres://x", "gopher://x", "file:///tmp/x"])
+def test_an_address_that_does_not_answer_or_is_none_is_refused(tmp_path, uri):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        uri = uri.format(port=unused.getsockname()[1])
+        with pytest.raises(TrackingError, match=r"^[^\n]*tracking\.uri[^\n]*$"):
+            Tracker.open(tmp_path, uri, "faces")
+
+
+def test_more_points_than_one_call_takes_are_all_logged(tracker):
+    sweep = tracker.start_sweep(*SWEEP)
+    tracker._log(sweep, {f"p{i}": "x" for i in range(150)}, [("m", float(i), i) for i in range(1500)])
+    assert len(tracker._client.get_run(sweep).data.params) == 151
+    assert len(tracker._client.get_metric_history(sweep, "m")) == 1500
+
+
+def test_a_damaged_record_is_named(tracker, records, tmp_path):
+    with tracker.sweep(*SWEEP) as sweep:
+        run_id = tracker.log_candidate(sweep, records[2], tmp_path)
+    tracker._client.log_text(run_id, "{", "record.json")
+    with pytest.raises(StorageError, match=f"record.json of run {run_id}"):
+        tracker.load_records(SimpleNamespace(run_id=sweep))
+
+
+def test_importing_the_tracker_does_not_import_mlflow():
+    check = "import sys, sweep.tracking, sweep.ui; sys.exit('mlflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", check], cwd=Path(__file__).parents[2], check=False).returncode == 0
