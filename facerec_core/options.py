@@ -42,7 +42,7 @@ class SyntheticOptions:
     def __post_init__(self) -> None:
         _at_least("data.synthetic.train_identities", self.train_identities, 2)
         _at_least("data.synthetic.train_images", self.train_images, 2)
-        _at_least("data.synthetic.eval_identities", self.eval_identities, 2)
+        _at_least("data.synthetic.eval_identities", self.eval_identities, 4)
         _at_least("data.synthetic.eval_images", self.eval_images, 2)
         _within("data.synthetic.difficulty", self.difficulty, 0.0, 2.0)
 

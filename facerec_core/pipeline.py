@@ -1,0 +1,313 @@
+"""The one way a candidate goes through: train, quantise, evaluate, each stage written once under its hash.
+
+`run`, `multirun` and every executor end here. TensorFlow is imported only by a stage that has to be built, so a
+finished candidate is read back in milliseconds.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from facerec_core import tflite
+from facerec_core.data.loader import load_faces
+from facerec_core.data.records import FaceData, FaceSet
+from facerec_core.metrics import evaluate
+from facerec_core.options import Recipe
+from facerec_core.record_json import dump_record, parse_record
+from facerec_core.stages import StageStore, content_key, file_digest, write_file
+from facerec_core.types import (
+    SCHEMES,
+    Candidate,
+    CurvePoint,
+    DataSummary,
+    Evaluation,
+    Progress,
+    Scheme,
+    Split,
+    VariantRecord,
+)
+
+STAGE_VERSIONS = {"float": 1, "ptq": 1, "qat": 1, "eval": 1}
+"""Goes into the hashes: raise a stage's number when its code changes what it produces."""
+
+STAGE_OF: Mapping[Scheme, str] = {"float32": "float", "ptq_int8": "ptq", "qat_int8": "qat"}
+
+QAT_FROM_SCRATCH = (
+    "quant.qat.from_scratch=true trained the quantised network from random weights; "
+    "starting from the trained float weights is nearly always better"
+)
+
+
+@dataclass(frozen=True)
+class Task:
+    """One candidate to be carried through.
+
+    `threads` are the threads one operator may use. They are no part of the identity.
+    """
+
+    candidate: Candidate
+    recipe: Recipe
+    data_fingerprint: str
+    stages_dir: str
+    cache_dir: str
+    threads: int = 0
+
+    @cached_property
+    def float_key(self) -> str:
+        """Identity of the float weights."""
+        train = self.recipe.train
+        init = "none" if train.init == "none" else file_digest(Path(train.init))
+        version = STAGE_VERSIONS["float"]
+        return content_key("float", version, self.candidate, self.data_fingerprint, train, init, self.recipe.seed)
+
+    def stage_key(self, stage: str) -> str:
+        """Identity of one stage of this task."""
+        if stage == "float":
+            return self.float_key
+        version, quant = STAGE_VERSIONS[stage.split("-")[0]], self.recipe.quant
+        if stage in {"ptq", "qat"}:
+            return content_key(stage, version, self.float_key, getattr(quant, stage))
+        scheme = stage.removeprefix("eval-")
+        source = self.stage_key(STAGE_OF[scheme])  # type: ignore[index]
+        return content_key(stage, version, source, self.recipe.eval, self.recipe.target_far)
+
+    @property
+    def key(self) -> str:
+        """Identity of the whole: equal keys mean equal results."""
+        return content_key([self.stage_key(stage) for stage in STAGES])
+
+
+STAGES: tuple[str, ...] = ("float", "ptq", "qat", *(f"eval-{scheme}" for scheme in SCHEMES))
+
+
+@dataclass(frozen=True)
+class StageNotes:
+    """What a training or conversion stage says of itself beside its files."""
+
+    seconds: float
+    curves: tuple[CurvePoint, ...] = ()
+    calibration_images: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class EvaluationNotes:
+    """What an evaluation stage found."""
+
+    seconds: float
+    variant: VariantRecord
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A candidate that went all the way."""
+
+    data: DataSummary
+    variants: tuple[VariantRecord, ...]
+    curves: tuple[CurvePoint, ...]
+    calibration_images: tuple[str, ...]
+    stage_seconds: Mapping[str, float]
+    warnings: tuple[str, ...] = ()
+
+
+class StageError(Exception):
+    """Wraps whatever ended a stage, to say which one it was."""
+
+    def __init__(self, stage: str) -> None:
+        self.stage = stage
+        super().__init__(stage)
+
+
+@dataclass
+class _Run:
+    """The state of one task on its way: nothing is loaded before a stage needs it."""
+
+    task: Task
+    store: StageStore
+    emit: Callable[[Progress], None]
+    _loaded: dict[str, Any] = field(default_factory=dict)
+
+    def report(self, stage: str) -> Callable[..., None]:
+        """A callback (done, total, note) for one stage."""
+        return lambda done, total, note="": self.emit(Progress(self.task.key, stage, done, total, note))
+
+    @property
+    def faces(self) -> FaceData:
+        """The data at the candidate's resolution, from the cache."""
+        if "faces" not in self._loaded:
+            data, side = self.task.recipe.data, self.task.candidate.resolution
+            self._loaded["faces"] = load_faces(
+                data, side, Path(self.task.cache_dir), self.report("data"), folds=self.task.recipe.eval.folds
+            )
+        faces: FaceData = self._loaded["faces"]
+        return faces
+
+    @property
+    def arrays(self) -> Mapping[str, Any]:
+        """The trained float weights."""
+        if "arrays" not in self._loaded:
+            from facerec_core.weights import read_arrays
+
+            folder = self.store.folder("float", self.task.float_key)
+            self._loaded["arrays"] = read_arrays(folder / "weights.npz", key="the float stage")
+        arrays: Mapping[str, Any] = self._loaded["arrays"]
+        return arrays
+
+    def folder(self, stage: str) -> Path:
+        """The finished folder of a stage."""
+        return self.store.folder(stage, self.task.stage_key(stage))
+
+    def notes(self, stage: str) -> StageNotes:
+        """The notes of a finished training or conversion stage."""
+        path = self.folder(stage) / "notes.json"
+        return parse_record(StageNotes, path.read_text(), str(path))
+
+
+def is_finished(task: Task) -> bool:
+    """Whether every stage of the task is on disk; reads no file and imports nothing heavy."""
+    store = StageStore(Path(task.stages_dir))
+    return all(store.has(stage, task.stage_key(stage)) for stage in STAGES)
+
+
+def forget(task: Task) -> None:
+    """Discard every stage of the task, so that it runs again."""
+    store = StageStore(Path(task.stages_dir))
+    for stage in STAGES:
+        store.discard(stage, task.stage_key(stage))
+
+
+def run_task(task: Task, emit: Callable[[Progress], None]) -> Outcome:
+    """Carry a candidate through whatever stages are not finished yet.
+
+    Raises:
+        StageError: a stage failed; its cause is the error.
+    """
+    run = _Run(task, StageStore(Path(task.stages_dir)), emit)
+    builders: dict[str, Callable[[_Run, Path], None]] = {"float": _build_float, "ptq": _build_ptq, "qat": _build_qat}
+    for stage in STAGES:
+        if not run.store.has(stage, task.stage_key(stage)):
+            try:
+                with run.store.create(stage, task.stage_key(stage)) as folder:
+                    builders.get(stage, _evaluator(stage))(run, folder)
+            except Exception as error:
+                raise StageError(stage) from error
+        run.report(stage)(1, 1, "finished")
+    return _outcome(run)
+
+
+def _outcome(run: _Run) -> Outcome:
+    notes = {stage: run.notes(stage) for stage in ("float", "ptq", "qat")}
+    evaluations = {}
+    for scheme in SCHEMES:
+        path = run.folder(f"eval-{scheme}") / "evaluation.json"
+        evaluations[scheme] = parse_record(EvaluationNotes, path.read_text(), str(path))
+    seconds = {stage: n.seconds for stage, n in notes.items()}
+    seconds |= {f"eval-{scheme}": e.seconds for scheme, e in evaluations.items()}
+    return Outcome(
+        data=run.faces.summary,
+        variants=tuple(e.variant for e in evaluations.values()),
+        curves=tuple(point for n in notes.values() for point in n.curves),
+        calibration_images=notes["ptq"].calibration_images,
+        stage_seconds=seconds,
+        warnings=tuple(warning for n in notes.values() for warning in n.warnings),
+    )
+
+
+def _configure(task: Task) -> None:
+    from facerec_core.tf import configure
+
+    configure(task.threads, task.recipe.seed)
+
+
+def _build_float(run: _Run, folder: Path) -> None:
+    started = time.perf_counter()
+    run.report("float")(0, 0, "loading TensorFlow")
+    from facerec_core.quantize import convert_float, restore
+    from facerec_core.train import save_trained, train_float
+
+    task = run.task
+    _configure(task)
+    trained = train_float(task.candidate, run.faces.train, task.recipe.train, task.recipe.seed, run.report("float"))
+    save_trained(trained, folder / "weights.npz")
+    write_file(folder / "float32.tflite", convert_float(restore(task.candidate, trained.arrays)).content)
+    _write_notes(folder, StageNotes(time.perf_counter() - started, trained.curves))
+
+
+def _build_ptq(run: _Run, folder: Path) -> None:
+    started = time.perf_counter()
+    run.report("ptq")(0, 0, "calibrating")
+    from facerec_core.quantize import calibration_sample, post_training, restore
+
+    task, faces = run.task, run.faces.train
+    _configure(task)
+    sample = calibration_sample(len(faces.names), task.recipe.quant.ptq.calibration_images, task.recipe.seed)
+    converted = post_training(restore(task.candidate, run.arrays), faces.images[sample])
+    tflite.check_fully_int8(converted.content)
+    write_file(folder / "ptq_int8.tflite", converted.content)
+    names = tuple(faces.names[i] for i in sample)
+    _write_notes(folder, StageNotes(time.perf_counter() - started, calibration_images=names))
+
+
+def _build_qat(run: _Run, folder: Path) -> None:
+    started = time.perf_counter()
+    run.report("qat")(0, 0, "quantising the graph")
+    from facerec_core.quantize import quantization_aware
+
+    task = run.task
+    _configure(task)
+    converted = quantization_aware(task.candidate, run.arrays, run.faces.train, task.recipe, run.report("qat"))
+    tflite.check_fully_int8(converted.content)
+    write_file(folder / "qat_int8.tflite", converted.content)
+    warned = (QAT_FROM_SCRATCH,) if task.recipe.quant.qat.from_scratch else ()
+    _write_notes(folder, StageNotes(time.perf_counter() - started, converted.curves, warnings=warned))
+
+
+def _write_notes(folder: Path, notes: StageNotes) -> None:
+    write_file(folder / "notes.json", dump_record(notes).encode())
+
+
+def _evaluator(stage: str) -> Callable[[_Run, Path], None]:
+    scheme: Scheme = stage.removeprefix("eval-")  # type: ignore[assignment]
+
+    def build(run: _Run, folder: Path) -> None:
+        started = time.perf_counter()
+        variant = evaluate_file(run, scheme)
+        notes = EvaluationNotes(time.perf_counter() - started, variant)
+        write_file(folder / "evaluation.json", dump_record(notes).encode())
+
+    return build
+
+
+def evaluate_file(run: _Run, scheme: Scheme) -> VariantRecord:
+    """Judge one variant through its own file: the threshold from validation, then one look at test."""
+    options = run.task.recipe.eval
+    path = run.folder(STAGE_OF[scheme]) / f"{scheme}.tflite"
+    interpreter = tflite.Interpreter(
+        path, kernels=options.kernels, threads=max(run.task.threads, 1), batch_size=options.batch_size
+    )
+    report = run.report(f"eval-{scheme}")
+    validation = _judge(run, interpreter, "validation", None, report)
+    test = _judge(run, interpreter, "test", validation.threshold, report)
+    # Relative to the stages, so that a moved results folder still reads.
+    file = replace(tflite.describe(path, scheme), path=f"{path.parent.name}/{path.name}")
+    return VariantRecord(scheme, file, options.kernels, validation, test)
+
+
+def _judge(
+    run: _Run, interpreter: tflite.Interpreter, split: Split, threshold: float | None, report: Callable[..., None]
+) -> Evaluation:
+    faces: FaceSet = getattr(run.faces, split)
+    return evaluate(
+        interpreter.embed(faces.images, lambda done, total: report(done, total, split)),
+        faces.labels,
+        getattr(run.faces, f"{split}_pairs"),
+        split=split,
+        identities=len(faces.identities),
+        target_far=run.task.recipe.target_far,
+        threshold=threshold,
+    )

@@ -1,0 +1,107 @@
+"""Records of a sweep, put together from what was known before training and from what came of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from analysis.figures import candidate_roc_png
+from facerec_core.roc import far_label
+from facerec_core.types import Feasibility, RunRecord, Scheme
+from sweep.points import Point
+from sweep.provenance import git_commit, versions
+from sweep.schema import Settings
+from sweep.workers import Finished
+
+
+def infeasible_record(point: Point) -> RunRecord:
+    """The record of a candidate that was not trained because of its limits."""
+    now = time.time()
+    return RunRecord(
+        key=point.key,
+        status="infeasible",
+        candidate=point.task.candidate,
+        seed=point.settings.seed,
+        cost=point.cost,
+        latency=point.latency,
+        feasibility=point.feasibility,
+        config=point.settings.config,
+        versions=versions(),
+        git_commit=git_commit(),
+        started_unix=now,
+        ended_unix=now,
+        data=point.data,
+    )
+
+
+def finished_record(point: Point, finished: Finished) -> RunRecord:
+    """The record of a candidate that went through, or failed on the way."""
+    base = replace(infeasible_record(point), started_unix=finished.started_unix, ended_unix=finished.ended_unix)
+    outcome = finished.outcome
+    if outcome is None:
+        return replace(base, status="failed", failure=finished.failure)
+    return replace(
+        base,
+        status="complete",
+        data=outcome.data,
+        variants=outcome.variants,
+        curves=outcome.curves,
+        calibration_images=outcome.calibration_images,
+        stage_seconds=outcome.stage_seconds,
+        warnings=outcome.warnings,
+    )
+
+
+def headline(record: RunRecord) -> str:
+    """One line on what came of a candidate: validation TAR of each variant, or why there is none."""
+    if record.failure:
+        return f"failed in {record.failure.stage}: {record.failure.message}"
+    figures = []
+    for variant in record.variants:
+        found = variant.validation
+        tar = found.tar_at_far.get(far_label(found.target_far))
+        text = f"accuracy {found.accuracy:.3f}" if tar is None else f"TAR@FAR {far_label(found.target_far)} {tar:.3f}"
+        figures.append(f"{variant.scheme} {text}")
+    return "validation " + ", ".join(figures)
+
+
+def reasons(feasibility: Feasibility) -> str:
+    """The limits a candidate does not keep, each with the figure that was judged."""
+    checks = [c for c in feasibility.checks if c.verdict != "ok"]
+    return ", ".join(f"{c.name} {c.value:,.0f} of {c.limit:,.0f} {c.unit} ({c.verdict})" for c in checks)
+
+
+def roc_pictures(record: RunRecord) -> dict[Scheme, bytes]:
+    """A PNG for each variant: the ROC of all variants of its candidate on the validation identities."""
+    if not record.variants:
+        return {}
+    picture = candidate_roc_png(record)
+    return {variant.scheme: picture for variant in record.variants}
+
+
+def limits_of(settings: Settings) -> dict[str, float | str | None]:
+    """The budget as the tracker and the report name it; None where a limit is switched off."""
+    budget, board = settings.budget, settings.board
+    return {
+        "parameter_bytes": budget.parameter_bytes,
+        "file_bytes": budget.file_bytes,
+        "activation_bytes": budget.activation_bytes,
+        "ram_bytes": board.ram_bytes if budget.activation_bytes is None else None,
+        "latency_ms": budget.latency.limit_ms,
+        "latency_judge": budget.latency.judge,
+        "board": board.name,
+    }
+
+
+def sweep_parameters(points: Sequence[Point]) -> Mapping[str, str]:
+    """What the sweep's own run shows: its axes, data and board."""
+    first = points[0]
+    return {
+        "widths": ", ".join(dict.fromkeys(f"{p.settings.width:g}" for p in points)),
+        "resolutions": ", ".join(dict.fromkeys(str(p.settings.res) for p in points)),
+        "candidates": str(len(points)),
+        "data": first.data.name,
+        "data_fingerprint": first.data.fingerprint,
+        "board": first.settings.board.name,
+    }
