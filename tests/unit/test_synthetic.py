@@ -19,7 +19,7 @@ from facerec_core.errors import DataError
 from facerec_core.options import DataOptions, SyntheticOptions
 
 
-def options(seed: int = 0, difficulty: float = 1.0, train: int = 3, evaluation: int = 2) -> DataOptions:
+def options(seed: int = 0, difficulty: float = 1.0, train: int = 3, evaluation: int = 4) -> DataOptions:
     synthetic = SyntheticOptions(
         train_identities=train, train_images=4, eval_identities=evaluation, eval_images=3, difficulty=difficulty
     )
@@ -48,7 +48,7 @@ def read(source: SyntheticSource, name: str, size: int = 48) -> np.ndarray:
 
 def test_the_index_lists_as_many_people_and_images_as_asked_for() -> None:
     index = SyntheticSource(options()).index()
-    assert (len(index.train), len(index.validation), len(index.test)) == (12, 6, 6)
+    assert (len(index.train), len(index.validation), len(index.test)) == (12, 12, 12)
     assert index.train[5] == ImageRef("train/0001/0001", "train/0001")
     assert (index.validation_pairs, index.test_pairs, index.broken) == (None, None, ())
     assert SyntheticSource(options()).index() == index
