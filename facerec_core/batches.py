@@ -11,6 +11,8 @@ from facerec_core.data.records import FaceSet
 from facerec_core.options import AugmentOptions
 from facerec_core.tf import tf
 
+IMAGES_AN_IDENTITY = 4
+"""In a balanced batch, so that every image meets three partners."""
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 
 
@@ -66,7 +68,7 @@ def _gather(faces: FaceSet) -> Any:
     shape = (None, *faces.images.shape[1:])
 
     def gather(indices: Any) -> Any:
-        images = tf.numpy_function(lambda i: faces.images[np.sort(i)], [indices], tf.uint8, stateful=False)
+        images = tf.numpy_function(lambda i: faces.images[i], [indices], tf.uint8, stateful=False)
         return tf.ensure_shape(images, shape)
 
     return gather
@@ -98,7 +100,9 @@ def training_batches(
     batches = tf.data.Dataset.from_tensor_slices(order).batch(batch_size, drop_remainder=True)
     steps = tf.data.Dataset.counter()
     dataset = tf.data.Dataset.zip((steps, batches))
-    return dataset.map(load, num_parallel_calls=2, deterministic=True).prefetch(2)
+    return dataset.map(
+        tf.autograph.experimental.do_not_convert(load), num_parallel_calls=2, deterministic=True
+    ).prefetch(2)
 
 
 def shuffled_order(count: int, epochs: int, batch_size: int, seed: int) -> NDArray[np.int64]:
@@ -111,15 +115,15 @@ def shuffled_order(count: int, epochs: int, batch_size: int, seed: int) -> NDArr
 def balanced_order(labels: NDArray[np.int64], epochs: int, batch_size: int, seed: int) -> NDArray[np.int64]:
     """Batches that hold several images of each of their identities, so that every image meets a partner.
 
-    Each batch takes four images of batch_size / 4 random identities; with fewer images an identity repeats some.
+    Each batch takes IMAGES_AN_IDENTITY images of random identities that have at least two; with fewer images an
+    identity repeats some. `batch_size` is a multiple of IMAGES_AN_IDENTITY: int64 [epochs * steps * batch_size].
     """
     rng = np.random.default_rng(seed)
-    members = [np.flatnonzero(labels == label) for label in np.unique(labels)]
-    members = [m for m in members if len(m) > 1]
-    per_identity, steps = 4, max(len(labels) // batch_size, 1) * epochs
-    people = max(batch_size // per_identity, 1)
-    batches = []
-    for _ in range(steps):
-        chosen = rng.choice(len(members), people, replace=people > len(members))
-        batches.append(np.concatenate([rng.choice(members[i], per_identity, len(members[i]) < 4) for i in chosen]))
-    return np.concatenate(batches)
+    members = [found for label in np.unique(labels) if len(found := np.flatnonzero(labels == label)) > 1]
+    people, steps = batch_size // IMAGES_AN_IDENTITY, max(len(labels) // batch_size, 1) * epochs
+
+    def draw(found: NDArray[np.int64]) -> NDArray[np.int64]:
+        return rng.choice(found, IMAGES_AN_IDENTITY, replace=len(found) < IMAGES_AN_IDENTITY)
+
+    chosen = (rng.choice(len(members), people, replace=people > len(members)) for _ in range(steps))
+    return np.concatenate([draw(members[index]) for batch in chosen for index in batch])

@@ -7,7 +7,7 @@ finished candidate is read back in milliseconds.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 from facerec_core import tflite
 from facerec_core.data.loader import load_faces
 from facerec_core.data.records import FaceData, FaceSet
+from facerec_core.errors import OptionError, StorageError
 from facerec_core.metrics import evaluate
 from facerec_core.options import Recipe
 from facerec_core.record_json import dump_record, parse_record
@@ -43,6 +44,17 @@ QAT_FROM_SCRATCH = (
 )
 
 
+def init_identity(init: str) -> str:
+    """Hash of the initial weights' file, or "none"; raises OptionError where it cannot be read."""
+    if init == "none":
+        return init
+    try:
+        return file_digest(Path(init))
+    except OSError as error:
+        allowed = "none, or an .npz file of MobileNetV2 weights"
+        raise OptionError("train.init", init, allowed, f"it cannot be read: {error.strerror}") from error
+
+
 @dataclass(frozen=True)
 class Task:
     """One candidate to be carried through.
@@ -59,11 +71,14 @@ class Task:
 
     @cached_property
     def float_key(self) -> str:
-        """Identity of the float weights."""
-        train = self.recipe.train
-        init = "none" if train.init == "none" else file_digest(Path(train.init))
+        """Identity of the float weights; of initial weights the content counts, not where they lie.
+
+        Raises:
+            OptionError: the file of initial weights cannot be read.
+        """
+        train = replace(self.recipe.train, init=init_identity(self.recipe.train.init))
         version = STAGE_VERSIONS["float"]
-        return content_key("float", version, self.candidate, self.data_fingerprint, train, init, self.recipe.seed)
+        return content_key("float", version, self.candidate, self.data_fingerprint, train, self.recipe.seed)
 
     def stage_key(self, stage: str) -> str:
         """Identity of one stage of this task."""
@@ -153,8 +168,8 @@ class _Run:
         if "arrays" not in self._loaded:
             from facerec_core.weights import read_arrays
 
-            folder = self.store.folder("float", self.task.float_key)
-            self._loaded["arrays"] = read_arrays(folder / "weights.npz", key="the float stage")
+            path = self.store.folder("float", self.task.float_key) / "weights.npz"
+            self._loaded["arrays"] = read_arrays(path, "train it again with force=true")
         arrays: Mapping[str, Any] = self._loaded["arrays"]
         return arrays
 
@@ -165,13 +180,26 @@ class _Run:
     def notes(self, stage: str) -> StageNotes:
         """The notes of a finished training or conversion stage."""
         path = self.folder(stage) / "notes.json"
-        return parse_record(StageNotes, path.read_text(), str(path))
+        return parse_record(StageNotes, path.read_text(encoding="utf-8"), str(path))
+
+    def evaluation(self, stage: str) -> EvaluationNotes:
+        """What a finished evaluation stage found."""
+        path = self.folder(stage) / "evaluation.json"
+        return parse_record(EvaluationNotes, path.read_text(encoding="utf-8"), str(path))
+
+    def is_whole(self, stage: str) -> bool:
+        """Whether a stage is finished and can still be read back."""
+        try:
+            (self.evaluation if stage.startswith("eval-") else self.notes)(stage)
+        except (OSError, StorageError, UnicodeDecodeError):
+            return False
+        return True
 
 
 def is_finished(task: Task) -> bool:
-    """Whether every stage of the task is on disk; reads no file and imports nothing heavy."""
-    store = StageStore(Path(task.stages_dir))
-    return all(store.has(stage, task.stage_key(stage)) for stage in STAGES)
+    """Whether every stage of the task is on disk and readable; imports nothing heavy."""
+    run = _Run(task, StageStore(Path(task.stages_dir)), lambda _event: None)
+    return all(run.is_whole(stage) for stage in STAGES)
 
 
 def forget(task: Task) -> None:
@@ -189,8 +217,9 @@ def run_task(task: Task, emit: Callable[[Progress], None]) -> Outcome:
     """
     run = _Run(task, StageStore(Path(task.stages_dir)), emit)
     builders: dict[str, Callable[[_Run, Path], None]] = {"float": _build_float, "ptq": _build_ptq, "qat": _build_qat}
-    for stage in STAGES:
-        if not run.store.has(stage, task.stage_key(stage)):
+    for position, stage in enumerate(STAGES):
+        if not run.is_whole(stage):
+            _forget_damaged(run, STAGES[position:])
             try:
                 with run.store.create(stage, task.stage_key(stage)) as folder:
                     builders.get(stage, _evaluator(stage))(run, folder)
@@ -200,12 +229,16 @@ def run_task(task: Task, emit: Callable[[Progress], None]) -> Outcome:
     return _outcome(run)
 
 
+def _forget_damaged(run: _Run, stages: Sequence[str]) -> None:
+    """Where the first stage is there but damaged, discard it and those that may have come from it."""
+    if run.store.has(stages[0], run.task.stage_key(stages[0])):
+        for stage in stages:
+            run.store.discard(stage, run.task.stage_key(stage))
+
+
 def _outcome(run: _Run) -> Outcome:
     notes = {stage: run.notes(stage) for stage in ("float", "ptq", "qat")}
-    evaluations = {}
-    for scheme in SCHEMES:
-        path = run.folder(f"eval-{scheme}") / "evaluation.json"
-        evaluations[scheme] = parse_record(EvaluationNotes, path.read_text(), str(path))
+    evaluations = {scheme: run.evaluation(f"eval-{scheme}") for scheme in SCHEMES}
     seconds = {stage: n.seconds for stage, n in notes.items()}
     seconds |= {f"eval-{scheme}": e.seconds for scheme, e in evaluations.items()}
     return Outcome(
@@ -228,12 +261,13 @@ def _build_float(run: _Run, folder: Path) -> None:
     started = time.perf_counter()
     run.report("float")(0, 0, "loading TensorFlow")
     from facerec_core.quantize import convert_float, restore
-    from facerec_core.train import save_trained, train_float
+    from facerec_core.train import train_float
+    from facerec_core.weights import write_arrays
 
     task = run.task
     _configure(task)
     trained = train_float(task.candidate, run.faces.train, task.recipe.train, task.recipe.seed, run.report("float"))
-    save_trained(trained, folder / "weights.npz")
+    write_arrays(folder / "weights.npz", trained.arrays)
     write_file(folder / "float32.tflite", convert_float(restore(task.candidate, trained.arrays)).content)
     _write_notes(folder, StageNotes(time.perf_counter() - started, trained.curves))
 
@@ -276,14 +310,14 @@ def _evaluator(stage: str) -> Callable[[_Run, Path], None]:
 
     def build(run: _Run, folder: Path) -> None:
         started = time.perf_counter()
-        variant = evaluate_file(run, scheme)
+        variant = _evaluate_file(run, scheme)
         notes = EvaluationNotes(time.perf_counter() - started, variant)
         write_file(folder / "evaluation.json", dump_record(notes).encode())
 
     return build
 
 
-def evaluate_file(run: _Run, scheme: Scheme) -> VariantRecord:
+def _evaluate_file(run: _Run, scheme: Scheme) -> VariantRecord:
     """Judge one variant through its own file: the threshold from validation, then one look at test."""
     options = run.task.recipe.eval
     path = run.folder(STAGE_OF[scheme]) / f"{scheme}.tflite"

@@ -19,12 +19,14 @@ from facerec_core.data.records import FaceSet
 from facerec_core.errors import QuantizationError
 from facerec_core.model import build_network
 from facerec_core.options import Recipe
-from facerec_core.tf import keras, tf, tfmot
+from facerec_core.tf import ConverterError, keras, tf, tfmot
 from facerec_core.train import Phase, Report, contrastive_phase, fit, task_phase, with_head
 from facerec_core.types import Candidate, CurvePoint
-from facerec_core.weights import assign
+from facerec_core.weights import assign, assign_layer
 
 Arrays = Mapping[str, NDArray[Any]]
+EVERYTHING = arch.BLOCKS + 1
+"""The block after the last one; what follows the blocks counts as block arch.BLOCKS."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ def _converter(network: Any) -> Any:
     converter write and read back a SavedModel first, which takes ten to thirty times as long.
     """
     shape = [1, *network.input_shape[1:]]
-    function = tf.function(lambda image: network(image, training=False))
+    function = tf.function(lambda image: network(image, training=False), autograph=False)
     concrete = function.get_concrete_function(tf.TensorSpec(shape, tf.float32, name="image"))
     return tf.lite.TFLiteConverter.from_concrete_functions([concrete])
 
@@ -53,14 +55,14 @@ def _convert(converter: Any, scheme: str) -> bytes:
         warnings.simplefilter("ignore", UserWarning)
         try:
             return bytes(converter.convert())
-        except (RuntimeError, ValueError) as error:
+        except (ConverterError, RuntimeError, ValueError) as error:
             raise QuantizationError(f"converting to {scheme} failed: {error}") from error
 
 
 def restore(candidate: Candidate, arrays: Arrays) -> Any:
     """The candidate's headless network with trained weights."""
     network = build_network(candidate.width, candidate.resolution, candidate.embedding)
-    assign(network, arrays, "the trained float weights")
+    assign(network, arrays, "the trained float weights", key="the float stage")
     return network
 
 
@@ -110,29 +112,34 @@ def _calibrate(quantized: Any, faces: FaceSet, recipe: Recipe, report: Report) -
     order = shuffled_order(len(faces.labels), epochs, batch_size, recipe.seed)
     batches = training_batches(faces, order, batch_size, None, recipe.seed).take(options.calibration_batches)
     with _range_decay(options.calibration_decay):
-        step = tf.function(lambda images: quantized(images, training=True))
+        step = tf.function(lambda images: quantized(images, training=True), autograph=False)
         for done, (images, _) in enumerate(batches, 1):
             step(images)
             report(done, options.calibration_batches, "activation ranges")
 
 
-def _freeze(quantized: Any, *, batch_norm: bool, first_block: int) -> None:
-    """Stop batch normalisation from moving, and everything before `first_block` from learning."""
-    blocks = {layer.name: index for index, layer in _blocks_of(quantized)}
-    for layer in quantized.layers:
-        inner = getattr(layer, "layer", None)
-        is_batch_norm = isinstance(inner, keras.layers.BatchNormalization)
-        if (is_batch_norm and batch_norm) or blocks.get(layer.name, first_block) < first_block:
-            (inner if inner is not None else layer).trainable = False
+def _hold_statistics(quantized: Any, before: int) -> None:
+    """Keep the statistics of batch normalisation in the blocks before `before`, and let those of the others move."""
+    for wrapper in quantized.layers:
+        layer = getattr(wrapper, "layer", None)
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.trainable = _block(layer.name) >= before
 
 
-def _blocks_of(quantized: Any) -> Iterator[tuple[int, Any]]:
-    for layer in quantized.layers:
-        name = layer.name.removeprefix("quant_")
-        if name.startswith("block"):
-            yield int(name.split("_")[0].removeprefix("block")), layer
-        elif name.startswith("stem"):
-            yield -1, layer
+def _learning_weights(model: Any, first_block: int) -> list[Any]:
+    """Kernels, scales and offsets of `first_block` (-1 is the stem) and what follows.
+
+    Setting `trainable` would not do: tfmot's wrappers list their weights as trainable whatever it says.
+    """
+    learning = (layer for layer in model.layers if _block(layer.name.removeprefix("quant_")) >= first_block)
+    return [weight for layer in learning for weight in layer.trainable_weights]
+
+
+def _block(layer: str) -> int:
+    """The block a layer of `build_network` belongs to, by its name; what is outside of blocks counts as after them."""
+    if layer.startswith("stem"):
+        return -1
+    return int(layer.removeprefix("block").split("_")[0]) if layer.startswith("block") else arch.BLOCKS
 
 
 def _qat_phase(recipe: Recipe, classes: int) -> Phase:
@@ -150,7 +157,7 @@ def quantization_aware(
 
     Args:
         candidate: the architecture.
-        arrays: the trained weights with the head; only shapes matter with `quant.qat.from_scratch`.
+        arrays: the trained weights with the head; not read with `quant.qat.from_scratch`.
         faces: the training split.
         recipe: `quant.qat` says how; the batch size and augmentation are the float recipe's.
         report: called with (step, steps, note).
@@ -159,31 +166,49 @@ def quantization_aware(
         QuantizationError: the conversion failed.
         TrainingError: the loss became non-finite.
     """
-    options = recipe.quant.qat
-    network = build_network(candidate.width, candidate.resolution, candidate.embedding)
-    if not options.from_scratch:
-        assign(network, arrays, "the trained float weights")
-    quantized = tfmot.quantization.keras.quantize_model(network)
-    _freeze(quantized, batch_norm=True, first_block=-1)
+    quantized = calibrated(candidate, arrays, faces, recipe, report)
+    curves = learn(quantized, arrays, faces, recipe, report) if recipe.quant.qat.epochs else []
+    return Converted(convert_quantized(quantized), tuple(curves))
+
+
+def calibrated(candidate: Candidate, arrays: Arrays, faces: FaceSet, recipe: Recipe, report: Report) -> Any:
+    """The network with fake quantisation, its activation ranges those of the training images, nothing learnt yet."""
+    if recipe.quant.qat.from_scratch:
+        network = build_network(candidate.width, candidate.resolution, candidate.embedding)
+    else:
+        network = restore(candidate, arrays)
+    # AutoGraph would only translate, for seconds, what needs no translation.
+    quantized = tf.autograph.experimental.do_not_convert(tfmot.quantization.keras.quantize_model)(network)
+    _hold_statistics(quantized, before=EVERYTHING)
     _calibrate(quantized, faces, recipe, report)
-    curves = _learn(quantized, arrays, faces, recipe, report) if options.epochs else []
+    return quantized
+
+
+def convert_quantized(quantized: Any) -> bytes:
+    """The int8 file of a fake-quantised network; its ranges and rounding are those it was trained with.
+
+    Raises:
+        QuantizationError: the conversion failed.
+    """
     converter = _converter(quantized)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.inference_input_type = converter.inference_output_type = tf.int8
-    return Converted(_convert(converter, "qat_int8"), tuple(curves))
+    return _convert(converter, "qat_int8")
 
 
-def _learn(quantized: Any, arrays: Arrays, faces: FaceSet, recipe: Recipe, report: Report) -> list[CurvePoint]:
+def learn(quantized: Any, arrays: Arrays, faces: FaceSet, recipe: Recipe, report: Report) -> list[CurvePoint]:
+    """Train the fake-quantised network in place, as `quant.qat` says, with the float network's head where it has one.
+
+    Raises:
+        TrainingError: the loss or a weight became non-finite.
+    """
     options, classes = recipe.quant.qat, len(faces.identities)
-    for layer in quantized.layers:
-        inner = getattr(layer, "layer", None)
-        if inner is not None:
-            inner.trainable = True
     first_block = -1 if options.scope == "all" else arch.BLOCKS - int(options.scope)
-    _freeze(quantized, batch_norm=options.freeze_batch_norm and not options.from_scratch, first_block=first_block)
+    frozen = options.freeze_batch_norm and not options.from_scratch
+    _hold_statistics(quantized, before=EVERYTHING if frozen else first_block)
     phase = _qat_phase(recipe, classes)
     model = quantized if phase.balanced else with_head(quantized, recipe.train, classes)
     if not phase.balanced and not options.from_scratch:
-        head = model.get_layer("head")
-        head.set_weights([arrays[f"head__{w.name.split('/')[-1].split(':')[0]}"] for w in head.weights])
-    return fit(model, faces, phase, recipe.train, recipe.seed + 2, report)
+        assign_layer(model.get_layer("head"), arrays)
+    variables = _learning_weights(model, first_block)
+    return fit(model, faces, phase, recipe.train, recipe.seed + 2, report, variables=variables)

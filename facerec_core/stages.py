@@ -6,10 +6,12 @@ build the same stage both succeed; the second finds the first one's folder and k
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,8 +49,20 @@ class StageStore:
         return self.folder(name, key).is_dir()
 
     def discard(self, name: str, key: str) -> None:
-        """Forget a finished stage, so that it is built again."""
-        shutil.rmtree(self.folder(name, key), ignore_errors=True)
+        """Forget a finished stage, so that it is built again; a folder half removed never looks finished.
+
+        Raises:
+            StorageError: the folder cannot be moved away.
+        """
+        folder = self.folder(name, key)
+        condemned = self._root / f"{_mark(folder.name)}discarded"
+        try:
+            folder.rename(condemned)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise _storage_error(folder, error) from error
+        shutil.rmtree(condemned, ignore_errors=True)
 
     @contextmanager
     def create(self, name: str, key: str) -> Iterator[Path]:
@@ -60,7 +74,7 @@ class StageStore:
         final = self.folder(name, key)
         try:
             self._root.mkdir(parents=True, exist_ok=True)
-            temporary = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=self._root))
+            temporary = Path(tempfile.mkdtemp(prefix=_mark(name), dir=self._root))
         except OSError as error:
             raise _storage_error(final, error) from error
         try:
@@ -72,6 +86,28 @@ class StageStore:
                 raise _storage_error(final, error) from error
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+
+    def clear_leftovers(self) -> None:
+        """Remove what processes of this machine left unfinished when they were killed."""
+        for folder in self._root.glob(f".*-{glob.escape(socket.gethostname())}-*-*"):
+            process = folder.name.rsplit("-", 2)[1]
+            if process.isdecimal() and not _is_alive(int(process)):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _mark(name: str) -> str:
+    """What the name of an unfinished folder begins with: hidden, and telling whose it is."""
+    return f".{name}-{socket.gethostname()}-{os.getpid()}-"
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's
+        return True
+    return True
 
 
 def write_file(path: Path, content: bytes) -> None:

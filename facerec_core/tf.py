@@ -17,15 +17,16 @@ with warnings.catch_warnings():
     import tensorflow as tf
     import tensorflow_model_optimization as tfmot
     import tf_keras as keras
+    from tensorflow.lite.python.convert import ConverterError
 
 for _name in ("tensorflow", "absl"):
     logging.getLogger(_name).setLevel(logging.ERROR)
 
-__all__ = ["configure", "keras", "tf", "tfmot"]
+__all__ = ["ConverterError", "configure", "keras", "tf", "tfmot"]
 
 
 def configure(threads: int, seed: int) -> None:
-    """Fix the seeds of Python, numpy and TensorFlow and, where it is still possible, the thread count.
+    """Forget earlier networks, fix the seeds of Python, numpy and TensorFlow and, where still possible, the threads.
 
     Args:
         threads: threads a single operator may use; 0 leaves the choice to TensorFlow.
@@ -38,4 +39,6 @@ def configure(threads: int, seed: int) -> None:
         except RuntimeError:
             # TensorFlow has started already; a worker process sets its threads before its first candidate.
             pass
+    # Without it the graphs of earlier candidates stay in memory.
+    keras.backend.clear_session()
     keras.utils.set_random_seed(seed)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -26,7 +26,7 @@ HALF_STEP_SLACK = 1e-4
 
 @dataclass(frozen=True)
 class Operator:
-    """One operator of a file: its builtin name and the dtypes of its data tensors (biases are int32)."""
+    """One operator of a file: its builtin name, and (name, dtype) of its inputs and outputs in order."""
 
     name: str
     tensors: tuple[tuple[str, str], ...]
@@ -43,18 +43,23 @@ def _parse(content: bytes) -> Any:
 
 
 def read_operators(content: bytes) -> tuple[Operator, ...]:
-    """The operators of the main graph in order, each with (tensor name, dtype) of its inputs and outputs."""
+    """The operators of the main graph in order."""
     from ai_edge_litert import schema_py_generated as schema
 
     model = _parse(content)
-    op_names, type_names = _names_by_value(schema.BuiltinOperator), _names_by_value(schema.TensorType)
-    graph = model.subgraphs[0]
-    operators = []
-    for op in graph.operators:
-        indices = [i for i in (*op.inputs, *op.outputs) if i >= 0]
-        tensors = tuple((graph.tensors[i].name.decode(), type_names[graph.tensors[i].type]) for i in indices)
-        operators.append(Operator(op_names[model.operatorCodes[op.opcodeIndex].builtinCode], tensors))
-    return tuple(operators)
+    names, graph = _names_by_value(schema.BuiltinOperator), model.subgraphs[0]
+    return tuple(
+        Operator(names[model.operatorCodes[op.opcodeIndex].builtinCode], _tensors(graph, (*op.inputs, *op.outputs)))
+        for op in graph.operators
+    )
+
+
+def _tensors(graph: Any, indices: Iterable[int]) -> tuple[tuple[str, str], ...]:
+    """(name, dtype) of tensors; index -1 stands for one that an operator does without."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    types = _names_by_value(schema.TensorType)
+    return tuple((graph.tensors[i].name.decode(), types[graph.tensors[i].type]) for i in indices if i >= 0)
 
 
 def _is_int8(operator: Operator) -> bool:
@@ -73,9 +78,11 @@ def check_fully_int8(content: bytes) -> None:
     if bad:
         listed = "; ".join(f"{op.name} ({', '.join(sorted({d for _, d in op.tensors}))})" for op in bad[:5])
         raise QuantizationError(f"{len(bad)} of {len(operators)} operators are not int8: {listed}")
-    ends = (operators[0].tensors[0][1], operators[-1].tensors[-1][1])
-    if ends != ("INT8", "INT8"):
-        raise QuantizationError(f"input and output must be INT8, got {ends[0]} and {ends[1]}")
+    graph = _parse(content).subgraphs[0]
+    ends = _tensors(graph, (*graph.inputs, *graph.outputs))
+    if not operators or {dtype for _, dtype in ends} != {"INT8"}:
+        listed = ", ".join(f"{name} {dtype}" for name, dtype in ends)
+        raise QuantizationError(f"input and output must be INT8, got {listed} around {len(operators)} operators")
 
 
 class Interpreter:
@@ -192,10 +199,10 @@ def describe(path: Path, scheme: Scheme) -> ModelFile:
         QuantizationError: an int8 scheme whose file is not fully int8.
         StorageError: the file cannot be read.
     """
+    interpreter = Interpreter(path, batch_size=1)
     content = path.read_bytes()
     if scheme != "float32":
         check_fully_int8(content)
-    interpreter = Interpreter(path, batch_size=1)
     return ModelFile(
         path=str(path),
         size_bytes=len(content),

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facerec_core import losses
-from facerec_core.batches import balanced_order, shuffled_order, training_batches
+from facerec_core.batches import IMAGES_AN_IDENTITY, balanced_order, shuffled_order, training_batches
 from facerec_core.data.records import FaceSet
+from facerec_core.descent import AdamW, WarmupCosine, is_finite, make_step
 from facerec_core.errors import DataError, TrainingError
 from facerec_core.model import build_network
 from facerec_core.options import TrainOptions
-from facerec_core.tf import keras, tf
+from facerec_core.tf import keras
 from facerec_core.types import Candidate, CurvePoint
 from facerec_core.weights import assign, read_arrays, to_arrays
 
 Report = Callable[[int, int, str], None]
+PhaseName = Literal["train", "finetune", "qat"]
+ADVICE = "; lower its learning rate"
 
 
 @dataclass(frozen=True)
@@ -32,57 +35,11 @@ class Trained:
     curves: tuple[CurvePoint, ...]
 
 
-class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
-    """Linear warm-up from 0 to `peak`, then half a cosine down to 1 % of it."""
-
-    def __init__(self, peak: float, warmup_steps: int, total_steps: int) -> None:
-        self.peak = peak
-        self.warmup_steps = warmup_steps
-        self.total_steps = total_steps
-
-    def __call__(self, step: Any) -> Any:
-        """The learning rate of `step`, a scalar tensor."""
-        step = tf.cast(step, tf.float32)
-        warm = step / max(self.warmup_steps, 1)
-        progress = tf.clip_by_value((step - self.warmup_steps) / max(self.total_steps - self.warmup_steps, 1), 0.0, 1.0)
-        cosine = 0.01 + 0.99 * 0.5 * (1.0 + tf.cos(math.pi * progress))
-        return self.peak * tf.minimum(tf.minimum(warm, 1.0), cosine)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments, as Keras asks for."""
-        return {"peak": self.peak, "warmup_steps": self.warmup_steps, "total_steps": self.total_steps}
-
-
-class _Watch(keras.callbacks.Callback):  # type: ignore[misc]
-    """Reports every step, keeps the epoch's means, and stops at the first loss that is not finite."""
-
-    def __init__(self, phase: Any, steps: int, epochs: int, report: Report) -> None:
-        super().__init__()
-        self.phase, self.steps, self.total = phase, steps, steps * epochs
-        self.report = report
-        self.epoch = 0
-        self.curves: list[CurvePoint] = []
-
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002 - Keras passes it by name
-        self.epoch = epoch
-
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        loss = float(logs["loss"])
-        step = self.epoch * self.steps + batch + 1
-        if not math.isfinite(loss):
-            raise TrainingError(f"{self.phase}: the loss became {loss} at step {step} of {self.total}")
-        self.report(step, self.total, f"loss {loss:.3f}")
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        metrics = {name: float(value) for name, value in (logs or {}).items()}
-        self.curves.append(CurvePoint(self.phase, epoch + 1, metrics))
-
-
 @dataclass(frozen=True)
 class Phase:
     """One run of gradient descent: what the optimiser does and on which order of images."""
 
-    name: str
+    name: PhaseName
     epochs: int
     learning_rate: float
     warmup_epochs: float
@@ -90,32 +47,75 @@ class Phase:
     balanced: bool = False
 
 
-def fit(model: Any, faces: FaceSet, phase: Phase, options: TrainOptions, seed: int, report: Report) -> list[CurvePoint]:
+def fit(
+    model: Any,
+    faces: FaceSet,
+    phase: Phase,
+    options: TrainOptions,
+    seed: int,
+    report: Report,
+    *,
+    variables: Sequence[Any] | None = None,
+) -> list[CurvePoint]:
     """Train `model` in place for one phase.
 
+    Args:
+        model: the classifier, or for a balanced phase the headless network.
+        faces: the training split.
+        phase: the loss, the rate and the length.
+        options: batch size, augmentation, weight decay and clipping.
+        seed: of the order and the augmentation.
+        report: called with (step, steps, note).
+        variables: what learns; None for all that is trainable.
+
     Raises:
-        DataError: there are not enough images for one batch.
-        TrainingError: the loss became non-finite.
+        DataError: the phase needs several images of an identity, and none has them.
+        TrainingError: the loss or a weight became non-finite.
     """
-    batch_size = min(options.batch_size, len(faces.labels))
-    make_order = shuffled_order
-    if phase.balanced:
-        batch_size = max(batch_size // 4 * 4, 4)
-        order = balanced_order(faces.labels, phase.epochs, batch_size, seed)
-    else:
-        order = make_order(len(faces.labels), phase.epochs, batch_size, seed)
+    order, batch_size = _order(faces, phase, options, seed)
     steps = len(order) // batch_size // phase.epochs
-    if steps < 1:
-        raise DataError(f"{len(faces.labels)} training images do not fill one batch; lower train.batch_size")
-    schedule = WarmupCosine(phase.learning_rate, round(phase.warmup_epochs * steps), steps * phase.epochs)
-    optimizer = keras.optimizers.AdamW(schedule, weight_decay=options.weight_decay, global_clipnorm=options.clip_norm)
-    optimizer.exclude_from_weight_decay(var_names=["_bn", "bias", "_min", "_max"])
-    metrics = [] if phase.balanced else ["accuracy"]
-    model.compile(optimizer=optimizer, loss=phase.loss, metrics=metrics)
-    watch = _Watch(phase.name, steps, phase.epochs, report)
-    batches = training_batches(faces, order, batch_size, options.augment, seed)
-    model.fit(batches, epochs=phase.epochs, steps_per_epoch=steps, callbacks=[watch], verbose=0)
-    return watch.curves
+    total = steps * phase.epochs
+    schedule = WarmupCosine(phase.learning_rate, round(phase.warmup_epochs * steps), total)
+    learning = model.trainable_variables if variables is None else variables
+    optimizer = AdamW(learning, schedule, options.weight_decay, options.clip_norm)
+    step = make_step(model, phase.loss, optimizer)
+    seen: list[dict[str, float]] = []
+    curves = []
+    for number, (images, labels) in enumerate(training_batches(faces, order, batch_size, options.augment, seed), 1):
+        seen.append(_metrics(labels, *step(images, labels), classifies=not phase.balanced))
+        loss = seen[-1]["loss"]
+        if not math.isfinite(loss):
+            raise TrainingError(f"{phase.name}: the loss became {loss} at step {number} of {total}{ADVICE}")
+        report(number, total, f"loss {loss:.3f}")
+        if number % steps == 0:
+            curves.append(CurvePoint(phase.name, number // steps, _means(seen)))
+            seen = []
+    if not is_finite(model):
+        raise TrainingError(f"{phase.name}: a weight is no finite number after the last step{ADVICE}")
+    return curves
+
+
+def _order(faces: FaceSet, phase: Phase, options: TrainOptions, seed: int) -> tuple[NDArray[np.int64], int]:
+    """Which images in which order, over all epochs, and how many a batch."""
+    batch_size = min(options.batch_size, len(faces.labels))
+    if not phase.balanced:
+        return shuffled_order(len(faces.labels), phase.epochs, batch_size, seed), batch_size
+    if np.bincount(faces.labels).max() < 2:
+        raise DataError(f"{phase.name}: no identity has two training images; set train.finetune.epochs=0")
+    batch_size = max(batch_size // IMAGES_AN_IDENTITY, 1) * IMAGES_AN_IDENTITY
+    return balanced_order(faces.labels, phase.epochs, batch_size, seed), batch_size
+
+
+def _metrics(labels: Any, loss: Any, outputs: Any, *, classifies: bool) -> dict[str, float]:
+    """One step's loss and, with a head, the share of images whose identity came out first."""
+    out = {"loss": float(loss)}
+    if classifies:
+        out["accuracy"] = float(np.mean(np.argmax(outputs.numpy(), 1) == labels.numpy()))
+    return out
+
+
+def _means(steps: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    return {name: float(np.mean([step[name] for step in steps])) for name in steps[0]}
 
 
 def with_head(network: Any, options: TrainOptions, classes: int) -> Any:
@@ -123,14 +123,14 @@ def with_head(network: Any, options: TrainOptions, classes: int) -> Any:
     return keras.Model(network.input, losses.classification_head(options, classes)(network.output), name="classifier")
 
 
-def task_phase(options: TrainOptions, classes: int, *, name: str, epochs: int, learning_rate: float) -> Phase:
+def task_phase(options: TrainOptions, classes: int, *, name: PhaseName, epochs: int, learning_rate: float) -> Phase:
     """The phase that learns identities through the head."""
     loss = losses.classification_loss(options, classes)
     warmup = options.warmup_epochs if name == "train" else 0.0
     return Phase(name, epochs, learning_rate, warmup, loss)
 
 
-def contrastive_phase(options: TrainOptions, *, name: str, epochs: int, learning_rate: float) -> Phase:
+def contrastive_phase(options: TrainOptions, *, name: PhaseName, epochs: int, learning_rate: float) -> Phase:
     """The phase that learns from the headless network's own fingerprints."""
     loss = losses.contrastive_loss(options.finetune.temperature)
     return Phase(name, epochs, learning_rate, 0.0, loss, balanced=True)
@@ -147,12 +147,13 @@ def train_float(candidate: Candidate, faces: FaceSet, options: TrainOptions, see
         report: called with (step, steps, note).
 
     Raises:
-        OptionError: `train.init` cannot be read or is of another width.
-        TrainingError: the loss became non-finite.
+        OptionError: `train.init` is of another width.
+        StorageError: `train.init` cannot be read.
+        TrainingError: the loss or a weight became non-finite.
     """
     network = build_network(candidate.width, candidate.resolution, candidate.embedding)
     if options.init != "none":
-        assign(network, read_arrays(Path(options.init)), options.init)
+        assign(network, read_arrays(Path(options.init), "set train.init=none, or another file"), options.init)
     classes = len(faces.identities)
     classifier = with_head(network, options, classes)
     phase = task_phase(options, classes, name="train", epochs=options.epochs, learning_rate=options.learning_rate)
@@ -161,10 +162,4 @@ def train_float(candidate: Candidate, faces: FaceSet, options: TrainOptions, see
         tuned = options.finetune
         extra = contrastive_phase(options, name="finetune", epochs=tuned.epochs, learning_rate=tuned.learning_rate)
         curves += fit(network, faces, extra, options, seed + 1, report)
-    return Trained({**to_arrays(classifier), **to_arrays(network)}, tuple(curves))
-
-
-def save_trained(trained: Trained, path: Path) -> None:
-    """Write the arrays as an .npz without pickles."""
-    with path.open("wb") as stream:
-        np.savez(stream, **trained.arrays)  # type: ignore[arg-type]
+    return Trained(to_arrays(classifier), tuple(curves))

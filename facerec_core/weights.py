@@ -6,8 +6,10 @@ Keys are `LAYER__WEIGHT`, such as `block3_expand__kernel`. The names that Keras'
 
 from __future__ import annotations
 
+import io
 import re
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,8 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facerec_core.errors import OptionError
+from facerec_core.errors import OptionError, StorageError
+from facerec_core.stages import write_file
 
+# A damaged archive shows itself as any of these, depending on which of its bytes is hit.
+_UNREADABLE = (OSError, ValueError, EOFError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error)
 _FIXED = {"Conv1": "stem", "bn_Conv1": "stem_bn", "Conv_1": "last", "Conv_1_bn": "last_bn"}
 _BLOCK = re.compile(r"^(?:expanded_conv|block_(?P<index>\d+))_(?P<part>expand|depthwise|project)(?P<bn>_BN)?$")
 
@@ -32,27 +37,44 @@ def _own_name(layer: str) -> str:
 def to_arrays(model: Any) -> dict[str, NDArray[Any]]:
     """The model's weights by key."""
     return {
-        f"{layer.name}__{weight.name.split('/')[-1].split(':')[0]}": weight.numpy()
-        for layer in model.layers
-        for weight in layer.weights
+        key: weight.numpy() for layer in model.layers for key, weight in zip(_keys(layer), layer.weights, strict=True)
     }
 
 
-def read_arrays(path: Path, key: str = "train.init") -> dict[str, NDArray[Any]]:
-    """Read an .npz of weights under our names.
+def _keys(layer: Any) -> list[str]:
+    return [f"{layer.name}__{weight.name.split('/')[-1].split(':')[0]}" for weight in layer.weights]
+
+
+def read_arrays(path: Path, hint: str) -> dict[str, NDArray[Any]]:
+    """Read an .npz of weights under our names; `hint` ends the message of an error.
 
     Raises:
-        OptionError: the file is missing, or is not an .npz of plain arrays; `key` is what to change.
+        StorageError: the file is missing, or is not an .npz of plain arrays named LAYER__WEIGHT.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError, AttributeError) as error:
-        raise OptionError(
-            key, str(path), "none, or a readable .npz of weights", f"reading it failed: {error}"
-        ) from error
-    named = (name.rsplit("__", 1) for name in arrays)
-    return {f"{_own_name(layer)}__{weight}": arrays[f"{layer}__{weight}"] for layer, weight in named}
+        with zipfile.ZipFile(path) as archive:
+            return {_own_key(name.removesuffix(".npy")): _read_array(archive, name) for name in archive.namelist()}
+    except _UNREADABLE as error:
+        raise StorageError(f"{path}: not a readable .npz of weights ({error}); {hint}") from error
+
+
+def _read_array(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
+    with archive.open(name) as stream:
+        return np.lib.format.read_array(stream, allow_pickle=False)
+
+
+def _own_key(key: str) -> str:
+    layer, separator, weight = key.rpartition("__")
+    if not separator:
+        raise ValueError(f"got an array named {key}, allowed: LAYER__WEIGHT")
+    return f"{_own_name(layer)}__{weight}"
+
+
+def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write an .npz without pickles and wait until it is on the disk."""
+    stream = io.BytesIO()
+    np.savez(stream, **arrays)  # type: ignore[arg-type]
+    write_file(path, stream.getvalue())
 
 
 def assign(model: Any, arrays: Mapping[str, NDArray[Any]], source: str, key: str = "train.init") -> None:
@@ -72,4 +94,9 @@ def assign(model: Any, arrays: Mapping[str, NDArray[Any]], source: str, key: str
         raise OptionError(key, source, "weights of the same width and embedding", f"layers that differ: {listed}")
     for layer in model.layers:
         if layer.weights:
-            layer.set_weights([arrays[name] for name in wanted if name.rsplit("__", 1)[0] == layer.name])
+            assign_layer(layer, arrays)
+
+
+def assign_layer(layer: Any, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Set the weights of one layer; all of them are among `arrays`, in the right shapes."""
+    layer.set_weights([arrays[key] for key in _keys(layer)])

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,12 +108,26 @@ def _storage_errors(folder: Path) -> Iterator[None]:
 @contextmanager
 def _lock(folder: Path, waiting: Callable[[], None]) -> Iterator[None]:
     """Hold the entry's lock; the system releases it when the process ends, however it ends."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_name(f".{folder.name}.lock").open("w") as file:
+    path = folder.with_name(f".{folder.name}.lock")
+    with _locked(path, waiting):
+        try:
+            yield
+        except BaseException:
+            path.unlink(missing_ok=True)  # what could not be built leaves nothing behind
+            raise
+
+
+def _locked(path: Path, waiting: Callable[[], None]) -> IO[str]:
+    """The lock's file, locked, and not one that a failed build has removed meanwhile."""
+    while True:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("w")
         while not _try_lock(file.fileno()):
             waiting()
             time.sleep(_POLL_SECONDS)
-        yield
+        if path.exists() and os.path.samestat(path.stat(), os.fstat(file.fileno())):
+            return file
+        file.close()
 
 
 def _try_lock(descriptor: int) -> bool:

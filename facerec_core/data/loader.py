@@ -85,7 +85,7 @@ def load_faces(
         check_small(index.train, options)
         check_splits(index, options)
     content = source.fingerprint()
-    base = _open_base(source, index, content, options.image_size, cache_dir, report)
+    base = _open_base(source, index, content, options, cache_dir, report)
     index = without_broken(index, base.broken, options)
     check_splits(index, options)
     splits = {name: getattr(index, name) for name in ("train", "validation", "test")}
@@ -120,8 +120,9 @@ def _digest(*parts: object) -> str:
 
 
 def _open_base(
-    source: FaceSource, index: SourceIndex, content: str, size: int, cache_dir: Path, report: Report
+    source: FaceSource, index: SourceIndex, content: str, options: DataOptions, cache_dir: Path, report: Report
 ) -> _Base:
+    size = options.image_size
     # Sorted by name: another seed deals the same images into other splits, and must find them here.
     refs = sorted((*index.train, *index.validation, *index.test), key=lambda ref: ref.name)
     key = _digest(content, size, [ref.name for ref in refs])
@@ -134,15 +135,22 @@ def _open_base(
             broken[ref.name] = error.reason
             return np.zeros((size, size, 3), np.uint8)
 
+    def notes() -> dict[str, str]:
+        without_broken(index, _broken_images(broken), options)  # raises before anything is kept
+        return broken
+
     entry = cache.open_or_build(
         cache_dir / f"decoded-{key[:24]}",
         specs=lambda: {"images": cache.ArraySpec(len(refs), size, _in_chunks(read, refs, len(refs), report))},
-        notes=lambda: broken,
+        notes=notes,
         waiting=lambda: report(0, len(refs)),
     )
     rows = {ref.name: row for row, ref in enumerate(refs)}
-    found = tuple(BrokenImage(name, reason) for name, reason in sorted(entry.notes.items()))
-    return _Base(key, entry.arrays["images"], rows, found)
+    return _Base(key, entry.arrays["images"], rows, _broken_images(entry.notes))
+
+
+def _broken_images(reasons: Mapping[str, str]) -> tuple[BrokenImage, ...]:
+    return tuple(BrokenImage(name, reason) for name, reason in sorted(reasons.items()))
 
 
 def _open_resolution(

@@ -1,0 +1,38 @@
+"""What the tests with TensorFlow share: one thread, and images that a few steps can learn."""
+
+import numpy as np
+import pytest
+
+from facerec_core.data.records import FaceSet
+
+SIDE = 96
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread():
+    """Before anything else: the number of threads cannot be changed once TensorFlow has started."""
+    from facerec_core.tf import configure
+
+    configure(1, 0)
+
+
+@pytest.fixture(autouse=True)
+def _seeded(_one_thread):
+    from facerec_core.tf import configure
+
+    configure(1, 0)
+
+
+@pytest.fixture(scope="session")
+def faces():
+    """Four identities of eight images: each its own coarse pattern, with noise."""
+    rng = np.random.default_rng(0)
+    patterns = np.repeat(np.repeat(rng.uniform(40, 215, (4, 6, 6, 3)), SIDE // 6, 1), SIDE // 6, 2)
+    labels = np.tile(np.arange(4), 8)
+    images = np.clip(patterns[labels] + rng.normal(0, 12, (32, SIDE, SIDE, 3)), 0, 255).astype(np.uint8)
+    names = tuple(f"person{label}/{number}.png" for number, label in enumerate(labels))
+    return FaceSet(images, labels.astype(np.int64), names, tuple(f"person{label}" for label in range(4)))
+
+
+def silent(done, total, note=""):
+    pass

@@ -1,0 +1,192 @@
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from facerec_core import model
+from facerec_core.batches import to_network_range
+from facerec_core.errors import QuantizationError
+from facerec_core.quantize import (
+    calibrated,
+    calibration_sample,
+    convert_float,
+    convert_quantized,
+    learn,
+    post_training,
+    quantization_aware,
+    restore,
+)
+from facerec_core.tf import configure, keras
+from facerec_core.tflite import Interpreter, check_fully_int8, describe
+from facerec_core.train import train_float
+from facerec_core.types import Candidate
+from tests.core.conftest import silent
+from tests.recipes import tiny_recipe
+
+pytestmark = pytest.mark.slow
+CANDIDATE = Candidate(0.35, 96, 32)
+OPERATORS = {"ADD": 10, "CONV_2D": 35, "DEPTHWISE_CONV_2D": 17, "MEAN": 1}
+RECIPE = tiny_recipe(
+    train__epochs=20, train__batch_size=16, quant__qat__calibration_batches=12, quant__qat__scope=2
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def arrays(faces):
+    configure(1, 0)
+    with pytest.MonkeyPatch.context() as patch:
+        # Forty steps are too few for the statistics to forget where they began.
+        patch.setattr(model, "BATCH_NORM_MOMENTUM", 0.7)
+        return train_float(CANDIDATE, faces, RECIPE.train, 0, silent).arrays
+
+
+@pytest.fixture(scope="module")
+def network(arrays):
+    return restore(CANDIDATE, arrays)
+
+
+@dataclass(frozen=True)
+class Journey:
+    """One QAT with scope=2: snapshots before and after learning."""
+
+    weights_before: dict[str, Any]
+    file_before: bytes
+    weights_after: dict[str, Any]
+    file_after: bytes
+    curves: list[Any]
+
+
+@pytest.fixture(scope="module")
+def journey(arrays, faces):
+    configure(1, 0)
+    quantized = calibrated(CANDIDATE, arrays, faces, RECIPE, silent)
+    before, file_before = weights_by_name(quantized), convert_quantized(quantized)
+    curves = learn(quantized, arrays, faces, RECIPE, silent)
+    return Journey(before, file_before, weights_by_name(quantized), convert_quantized(quantized), curves)
+
+
+def weights_by_name(model):
+    return {weight.name: weight.numpy() for weight in model.weights}
+
+
+def embed(content, faces, tmp_path):
+    path = tmp_path / "model.tflite"
+    path.write_bytes(content)
+    return Interpreter(path).embed(faces.images)
+
+
+def cosine(a, b):
+    """Of fingerprints about their common mean: fingerprints that are all alike would agree without it."""
+    a, b = a - a.mean(0), b - b.mean(0)
+    return (a * b).sum() / np.linalg.norm(a) / np.linalg.norm(b)
+
+
+def test_the_float_file_computes_what_the_network_computes(network, faces, tmp_path):
+    expected = network.predict(to_network_range(faces.images), verbose=0)
+    assert np.allclose(embed(convert_float(network).content, faces, tmp_path), expected, atol=1e-4)
+
+
+def test_ptq_is_int8_throughout_without_the_head_and_close_to_float(network, faces, tmp_path):
+    content = post_training(network, faces.images[:16]).content
+    check_fully_int8(content)
+    fingerprints = embed(content, faces, tmp_path)
+    file = describe(tmp_path / "model.tflite", "ptq_int8")
+    assert file.operators == OPERATORS
+    assert file.embedding == 32
+    assert (file.input.dtype, file.output.dtype) == ("int8", "int8")
+    assert cosine(fingerprints, network.predict(to_network_range(faces.images), verbose=0)) > 0.95
+
+
+def test_batches_through_the_real_int8_file_equal_one_image_a_call(network, faces, tmp_path):
+    path = tmp_path / "ptq.tflite"
+    path.write_bytes(post_training(network, faces.images[:16]).content)
+    for kernels in ("fast", "reference"):
+        alone = Interpreter(path, kernels=kernels, batch_size=1).embed(faces.images[:6])
+        assert np.array_equal(Interpreter(path, kernels=kernels, batch_size=4).embed(faces.images[:6]), alone)
+
+
+def test_qat_files_are_int8_throughout_without_the_head(journey, faces, tmp_path):
+    for content in (journey.file_before, journey.file_after):
+        embed(content, faces, tmp_path)
+        file = describe(tmp_path / "model.tflite", "qat_int8")
+        assert file.operators == OPERATORS
+        assert file.embedding == 32
+
+
+def test_calibrated_but_not_learnt_it_stays_close_to_float(journey, network, faces, tmp_path):
+    expected = network.predict(to_network_range(faces.images), verbose=0)
+    assert cosine(embed(journey.file_before, faces, tmp_path), expected) > 0.9
+
+
+def test_calibrated_ranges_are_those_of_the_data_and_not_those_of_tfmot(journey, network, faces):
+    names = [layer.name for layer in network.layers if layer.name.endswith("_project_bn")]
+    shown = keras.Model(network.input, [network.get_layer(name).output for name in names])
+    for name, values in zip(names, shown.predict(to_network_range(faces.images), verbose=0), strict=True):
+        low = journey.weights_before[f"quant_{name}/output_min:0"]
+        high = journey.weights_before[f"quant_{name}/output_max:0"]
+        span = values.max() - values.min()
+        assert low == pytest.approx(values.min(), abs=float(0.25 * span)), name
+        assert high == pytest.approx(values.max(), abs=float(0.25 * span)), name
+    assert -1.01 <= journey.weights_before["quantize_layer/quantize_layer_min:0"] < 0
+
+
+def test_the_fake_quantised_network_starts_from_the_trained_weights(journey, arrays):
+    assert np.array_equal(journey.weights_before["stem/kernel:0"], arrays["stem__kernel"])
+
+
+def test_with_a_scope_only_the_last_blocks_learn(journey):
+    def moved(name):
+        return not np.array_equal(journey.weights_before[name], journey.weights_after[name])
+
+    kernels = [name for name in journey.weights_before if name.endswith("kernel:0")]
+    learnt = {name.split("/")[0] for name in kernels if moved(name)}
+    late = {f"block{block}_{part}" for block in (15, 16) for part in ("expand", "depthwise", "project")}
+    assert learnt == late | {"last"}
+
+
+def test_frozen_batch_normalisation_keeps_its_statistics(journey):
+    statistics = [name for name in journey.weights_before if "/moving_" in name]
+    assert len(statistics) == 2 * 52
+    assert all(np.array_equal(journey.weights_before[name], journey.weights_after[name]) for name in statistics)
+
+
+def test_learning_is_one_curve_and_goes_on_from_the_head(journey):
+    (point,) = journey.curves
+    assert point.phase == "qat"
+    assert point.metrics["accuracy"] > 0.5
+
+
+def test_from_scratch_ignores_the_weights_and_moves_batch_normalisation(faces):
+    recipe = tiny_recipe(
+        quant__qat__from_scratch=True, quant__qat__learning_rate=1e-2, train__batch_size=16,
+        quant__qat__calibration_batches=1, quant__qat__freeze_batch_norm=True,
+    )  # fmt: skip
+    converted = quantization_aware(CANDIDATE, {}, faces, recipe, silent)
+    check_fully_int8(converted.content)
+    assert [point.phase for point in converted.curves] == ["qat"]
+
+
+def test_after_fine_tuning_qat_goes_on_with_the_contrastive_loss(faces, journey, arrays, monkeypatch):
+    from facerec_core import quantize
+
+    phases = []
+    monkeypatch.setattr(quantize, "fit", lambda net, faces, phase, *_, **__: phases.append((phase, net.output_shape)))
+    stub = SimpleNamespace(layers=[], output_shape=(None, 32))
+    learn(stub, arrays, faces, tiny_recipe(train__finetune__epochs=1), silent)
+    assert [(phase.name, phase.balanced, shape) for phase, shape in phases] == [("qat", True, (None, 32))]
+
+
+def test_calibration_images_are_a_seeded_sample_without_repeats():
+    sample = calibration_sample(100, 20, 5)
+    assert len(set(sample)) == 20
+    assert np.array_equal(sample, np.sort(sample))
+    assert np.array_equal(sample, calibration_sample(100, 20, 5))
+    assert not np.array_equal(sample, calibration_sample(100, 20, 6))
+    assert calibration_sample(7, 20, 0).tolist() == list(range(7))
+
+
+def test_a_conversion_that_fails_says_which(network):
+    with pytest.raises(QuantizationError, match="converting to ptq_int8 failed"):
+        post_training(network, np.zeros((1, 96, 96, 4), np.uint8))

@@ -1,0 +1,78 @@
+from dataclasses import replace
+
+import pytest
+
+from facerec_core.errors import OptionError
+from facerec_core.pipeline import STAGES, Task
+from facerec_core.types import Candidate
+from tests.recipes import changed, tiny_recipe
+
+FLOAT, PTQ, QAT = "float", "ptq", "qat"
+AFTER = {
+    FLOAT: set(STAGES),
+    PTQ: {"ptq", "eval-ptq_int8"},
+    QAT: {"qat", "eval-qat_int8"},
+    "eval": {stage for stage in STAGES if stage.startswith("eval-")},
+}
+
+
+def task(recipe=None, **fields):
+    return Task(Candidate(0.35, 96, 448), recipe or tiny_recipe(), "fingerprint", "stages", "cache", **fields)
+
+
+def moved(one, other):
+    return {stage for stage in STAGES if one.stage_key(stage) != other.stage_key(stage)}
+
+
+@pytest.mark.parametrize(
+    ("first", "changes"),
+    [
+        (FLOAT, {"seed": 1}),
+        (FLOAT, {"train__epochs": 2}),
+        (FLOAT, {"train__loss": "softmax"}),
+        (FLOAT, {"train__augment__flip": True}),
+        (FLOAT, {"train__finetune__epochs": 1}),
+        (PTQ, {"quant__ptq__calibration_images": 9}),
+        (QAT, {"quant__qat__scope": 3}),
+        (QAT, {"quant__qat__freeze_batch_norm": False}),
+        (QAT, {"quant__qat__calibration_decay": 0.8}),
+        ("eval", {"eval__kernels": "reference"}),
+        ("eval", {"eval__folds": 3}),
+        ("eval", {"target_far": 0.2}),
+    ],
+)
+def test_an_option_moves_the_stages_that_depend_on_it_and_no_others(first, changes):
+    other = task(tiny_recipe(**changes))
+    assert moved(task(), other) == AFTER[first]
+    assert other.key != task().key
+
+
+@pytest.mark.parametrize("candidate", [Candidate(0.5, 96, 448), Candidate(0.35, 128, 448), Candidate(0.35, 96, 1280)])
+def test_the_architecture_and_the_data_move_everything(candidate):
+    assert moved(task(), replace(task(), candidate=candidate)) == set(STAGES)
+    assert moved(task(), replace(task(), data_fingerprint="other")) == set(STAGES)
+
+
+def test_threads_and_places_are_no_part_of_the_identity():
+    assert replace(task(), threads=7, stages_dir="elsewhere", cache_dir="there").key == task().key
+
+
+def test_stages_of_one_task_never_share_a_folder():
+    assert len({f"{stage}-{task().stage_key(stage)}" for stage in STAGES}) == len(STAGES)
+
+
+def test_of_initial_weights_the_content_counts_and_not_the_path(tmp_path):
+    for name, content in {"a.npz": b"one", "b.npz": b"one", "c.npz": b"two"}.items():
+        (tmp_path / name).write_bytes(content)
+
+    def key(name):
+        return task(changed(tiny_recipe(), train__init=str(tmp_path / name))).key
+
+    assert key("a.npz") == key("b.npz")
+    assert len({key("a.npz"), key("c.npz"), task().key}) == 3
+
+
+def test_initial_weights_that_cannot_be_read_are_one_line(tmp_path):
+    missing = task(tiny_recipe(train__init=str(tmp_path / "absent.npz")))
+    with pytest.raises(OptionError, match=r"train\.init.*absent\.npz.*No such file"):
+        _ = missing.key
