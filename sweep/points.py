@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,18 +12,21 @@ from facerec_core.cost import cost
 from facerec_core.data.loader import load_faces
 from facerec_core.latency import estimate
 from facerec_core.options import DataOptions
-from facerec_core.pipeline import Task
+from facerec_core.pipeline import Task, init_identity
 from facerec_core.stages import content_key
-from facerec_core.types import Cost, DataSummary, Feasibility, Latency, Progress
+from facerec_core.types import Cost, DataSummary, Feasibility, Latency
 from sweep.console import Display
 from sweep.schema import Settings
-from sweep.tracking_keys import candidate_name
+from sweep.tracking_keys import candidate_name, flatten
+
+_IN_THE_NAME = ("width", "res", "embedding")
 
 
 @dataclass(frozen=True)
 class Point:
-    """One candidate of the sweep, costed and checked against its limits."""
+    """One candidate of the sweep, costed and checked against its limits; `name` tells it from the others."""
 
+    name: str
     settings: Settings
     task: Task
     data: DataSummary
@@ -36,38 +39,50 @@ class Point:
         """Identity of its record: equal keys mean equal records, times aside."""
         return content_key(self.task.key, self.settings.board, self.settings.budget)
 
-    @property
-    def name(self) -> str:
-        """How it is called on the terminal."""
-        seed = f" seed {self.settings.seed}" if self.settings.seed else ""
-        return candidate_name(self.task.candidate) + seed
-
 
 def make_points(settings: Sequence[Settings], root: Path, display: Display) -> tuple[Point, ...]:
     """Open the data once for every source and resolution that is needed, then cost every candidate.
 
+    Settings that come to the same candidate, such as embedding=scaled,448 at width 0.35, make one point.
+
     Raises:
         UsageError: the data, the initial weights or the cache folder cannot be used.
     """
+    for init in dict.fromkeys(one.train.init for one in settings):
+        init_identity(init)  # before the data, which may take minutes
     summaries: dict[DataOptions, DataSummary] = {}
     for data, resolution, folds in dict.fromkeys((s.data, s.res, s.eval.folds) for s in settings):
         summaries[data] = _open_data(data, resolution, folds, root, display)
-    return tuple(_point(one, summaries[one.data], root) for one in settings)
+    named = zip(point_names(settings), settings, strict=True)
+    points = (_point(name, one, summaries[one.data], root) for name, one in named)
+    return tuple({point.key: point for point in points}.values())
+
+
+def point_names(settings: Sequence[Settings]) -> tuple[str, ...]:
+    """What each is called on the terminal: its candidate, and those other keys that the sweep varies."""
+    configs = [dict(flatten(one.config)) for one in settings]
+    varied = [key for key in configs[0] if key not in _IN_THE_NAME and len({config.get(key) for config in configs}) > 1]
+    return tuple(
+        " ".join([candidate_name(one.candidate), *_stated(config, varied)])
+        for one, config in zip(settings, configs, strict=True)
+    )
+
+
+def _stated(config: Mapping[str, str], keys: Sequence[str]) -> list[str]:
+    return [f"{key}={config[key]}" for key in keys if key in config]
 
 
 def _open_data(data: DataOptions, resolution: int, folds: int, root: Path, display: Display) -> DataSummary:
-    key = f"data-{resolution}"
-    display.name(key, f"{data.kind} faces at {resolution} px")
+    what = f"{data.kind} faces at {resolution} px"
+    display.doing(f"reading {what}")
 
     def report(done: int, total: int) -> None:
-        display.progress(Progress(key, "images", done, total))
+        display.doing(f"{what}: image {done} of {total}")
 
-    summary = load_faces(data, resolution, root / "cache", report, folds=folds).summary
-    display.drop(key)
-    return summary
+    return load_faces(data, resolution, root / "cache", report, folds=folds).summary
 
 
-def _point(settings: Settings, data: DataSummary, root: Path) -> Point:
+def _point(name: str, settings: Settings, data: DataSummary, root: Path) -> Point:
     candidate = settings.candidate
     shape = (candidate.width, candidate.resolution, candidate.embedding)
     price = cost(*shape, classes=data.train_identities)
@@ -75,4 +90,4 @@ def _point(settings: Settings, data: DataSummary, root: Path) -> Point:
     feasibility = check(price, latency, settings.budget, ram_bytes=settings.board.ram_bytes)
     threads = max((os.cpu_count() or 1) // settings.workers, 1)
     task = Task(candidate, settings.recipe, data.fingerprint, str(root / "stages"), str(root / "cache"), threads)
-    return Point(settings, task, data, price, latency, feasibility)
+    return Point(name, settings, task, data, price, latency, feasibility)

@@ -6,7 +6,6 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from analysis.figures import candidate_roc_png
 from facerec_core.roc import far_label
 from facerec_core.types import Feasibility, RunRecord, Scheme
 from sweep.points import Point
@@ -56,7 +55,7 @@ def finished_record(point: Point, finished: Finished) -> RunRecord:
 def headline(record: RunRecord) -> str:
     """One line on what came of a candidate: validation TAR of each variant, or why there is none."""
     if record.failure:
-        return f"failed in {record.failure.stage}: {record.failure.message}"
+        return f"failed in {failure_line(record)}"
     figures = []
     for variant in record.variants:
         found = variant.validation
@@ -64,6 +63,12 @@ def headline(record: RunRecord) -> str:
         text = f"accuracy {found.accuracy:.3f}" if tar is None else f"TAR@FAR {far_label(found.target_far)} {tar:.3f}"
         figures.append(f"{variant.scheme} {text}")
     return "validation " + ", ".join(figures)
+
+
+def failure_line(record: RunRecord) -> str:
+    """The stage in which a candidate failed, and why."""
+    failure = record.failure
+    return f"{failure.stage}: {failure.message}" if failure else ""
 
 
 def reasons(feasibility: Feasibility) -> str:
@@ -76,6 +81,8 @@ def roc_pictures(record: RunRecord) -> dict[Scheme, bytes]:
     """A PNG for each variant: the ROC of all variants of its candidate on the validation identities."""
     if not record.variants:
         return {}
+    from analysis.figures import candidate_roc_png
+
     picture = candidate_roc_png(record)
     return {variant.scheme: picture for variant in record.variants}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 from analysis.records import SweepInfo
 from analysis.report import write_report
@@ -19,20 +18,20 @@ def report(settings: Settings) -> int:
         StorageError: the folder cannot be written.
         TrackingError: there is no sweep, or the tracker cannot be read.
     """
-    root = Path(settings.paths.root).resolve()
+    root = settings.paths.folder
     tracker = Tracker.open(root, settings.tracking.uri, settings.tracking.experiment, create=False)
     for sweep in tracker.find_sweeps(settings.sweep or "latest"):
         records = tracker.load_records(sweep)
-        paths = write_report(records, _info(sweep, settings, tracker), root / "reports" / sweep.name)
+        paths = write_report(records, _info(sweep, tracker), root / "reports" / sweep.name)
         sys.stdout.write(f"{sweep.name}: {len(records)} candidate(s)\n  page   {paths.html}\n  data   {paths.json}\n")
     return 0
 
 
-def _info(sweep: SweepRun, settings: Settings, tracker: Tracker) -> SweepInfo:
+def _info(sweep: SweepRun, tracker: Tracker) -> SweepInfo:
     return SweepInfo(
         name=sweep.name,
         command=sweep.command,
-        target_far=settings.target_far,
+        target_far=sweep.target_far,
         limits=sweep.limits,
         created_unix=sweep.started_unix,
         status=sweep.status,

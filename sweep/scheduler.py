@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -15,6 +16,8 @@ from sweep.workers import Finished, WorkerPool
 
 ATTEMPTS = 2
 """How often a candidate may take its worker process down before it counts as failed."""
+TASKS_A_WORKER = 8
+"""After so many a worker is replaced: the converter leaks memory at every call."""
 POLL_SECONDS = 0.2
 
 
@@ -26,42 +29,55 @@ class Scheduler:
         self._workers = workers
         self._show = show
         self._stage: dict[str, str] = {}
-        self._attempts: dict[str, int] = {}
+        self._deaths: Counter[str] = Counter()
 
     def run(self, tasks: Sequence[Task]) -> Iterator[Finished]:
-        """Yield every task once, finished or failed, as it ends; an interrupt ends the processes at once."""
-        waiting = list(tasks)
-        while waiting:
-            pool = WorkerPool(min(self._workers, len(waiting)), self._log_path)
-            try:
-                done: set[str] = set()
-                for finished in self._until_broken(pool, waiting):
-                    done.add(finished.task.key)
-                    yield finished
-                waiting = [task for task in waiting if task.key not in done]
-                for task in [task for task in waiting if self._attempts.get(task.key, 0) >= ATTEMPTS]:
-                    waiting.remove(task)
-                    yield self._lost(task)
-            except BaseException:
-                pool.kill()
-                raise
-            pool.close()
+        """Yield every task once, finished or failed, as it ends; an interrupt ends the processes at once.
 
-    def _until_broken(self, pool: WorkerPool, tasks: Sequence[Task]) -> Iterator[Finished]:
+        Raises:
+            StorageError: the disk is full, or the results folder cannot be written any more.
+        """
+        waiting = {task.key: task for task in tasks}
+        while waiting:
+            for finished in self._carry(self._batch(list(waiting.values()))):
+                del waiting[finished.task.key]
+                yield finished
+
+    def _batch(self, waiting: list[Task]) -> list[Task]:
+        """What the next processes get; a task that may have taken its worker down runs alone, to spare the others."""
+        suspects = [task for task in waiting if self._deaths[task.key]]
+        return suspects[:1] or waiting[: self._workers * TASKS_A_WORKER]
+
+    def _carry(self, batch: Sequence[Task]) -> Iterator[Finished]:
+        pool = WorkerPool(min(self._workers, len(batch)), self._log_path)
+        try:
+            yield from self._until_broken(pool, batch)
+        except BaseException:
+            pool.kill()
+            raise
+        pool.close()
+
+    def _until_broken(self, pool: WorkerPool, batch: Sequence[Task]) -> Iterator[Finished]:
         """Results until all are in, or until a worker dies and takes the pool with it."""
-        pending: dict[Future[Finished], Task] = {pool.submit(task): task for task in tasks}
+        pending: dict[Future[Finished], Task] = {pool.submit(task): task for task in batch}
         self._stage.clear()
         while pending:
             done, _ = wait(pending, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
             self._drain(pool)
             broken = [future for future in done if isinstance(future.exception(), BrokenProcessPool)]
             for future in done.difference(broken):
-                self._stage.pop(pending.pop(future).key, None)
+                del pending[future]
                 yield future.result()
             if broken:
-                for key in self._stage:
-                    self._attempts[key] = self._attempts.get(key, 0) + 1
+                yield from self._count_deaths(list(pending.values()))
                 return
+
+    def _count_deaths(self, pending: Sequence[Task]) -> Iterator[Finished]:
+        """Blame the tasks that were running, all of them if none got so far; give up on one that died alone."""
+        running = [task for task in pending if task.key in self._stage] or pending
+        self._deaths.update(task.key for task in running)
+        if len(pending) == 1 and self._deaths[pending[0].key] >= ATTEMPTS:
+            yield self._lost(pending[0])
 
     def _drain(self, pool: WorkerPool) -> None:
         while True:
@@ -73,7 +89,6 @@ class Scheduler:
             self._show(event)
 
     def _lost(self, task: Task) -> Finished:
-        stage = self._stage.get(task.key, "float")
-        message = f"the worker process ended {ATTEMPTS} times; out of memory? try fewer workers"
+        message = f"its worker process died {ATTEMPTS} times, out of memory perhaps; its last words: {self._log_path}"
         now = time.time()
-        return Finished(task, now, now, None, Failure(stage, message, ""))
+        return Finished(task, now, now, None, Failure(self._stage.get(task.key, "start"), message, ""))

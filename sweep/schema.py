@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
+from pathlib import Path
 from typing import ClassVar, Literal
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -61,6 +62,11 @@ class PathSettings:
 
     def __post_init__(self) -> None:
         require(bool(self.root), "paths.root", self.root, "a folder")
+
+    @property
+    def folder(self) -> Path:
+        """The root as an absolute path; `~` is the user's home."""
+        return Path(self.root).expanduser().resolve()
 
 
 @dataclass(frozen=True)

@@ -71,12 +71,12 @@ def candidate_metrics(record: RunRecord) -> dict[str, float]:
 
 def candidate_params(record: RunRecord) -> dict[str, str]:
     """The resolved configuration under its dotted keys, and what the candidate and its variants share."""
-    return dict(_flatten(record.config)) | _shared_params(record)
+    return dict(flatten(record.config)) | _shared_params(record)
 
 
 def variant_params(record: RunRecord, variant: VariantRecord) -> dict[str, str]:
     """What runs are filtered by: the shared parameters, the numeric scheme and the main keys of the recipe."""
-    config = dict(_flatten(record.config))
+    config = dict(flatten(record.config))
     recipe = {key: config[key] for key in VARIANT_CONFIG if key in config}
     return recipe | _shared_params(record) | {"variant": variant.scheme}
 
@@ -144,10 +144,11 @@ def _shared_params(record: RunRecord) -> dict[str, str]:
     return shared | ({"data": record.data.name} if record.data else {})
 
 
-def _flatten(config: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:
+def flatten(config: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Every value of a nested configuration under its dotted key, written as on the command line."""
     for name, value in config.items():
         if isinstance(value, Mapping):
-            yield from _flatten(value, f"{prefix}{name}.")
+            yield from flatten(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", _text(value)
 

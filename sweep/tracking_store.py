@@ -23,6 +23,7 @@ QUIET = {
 }
 # A server that does not answer is reported within seconds; MLflow itself would try for several minutes.
 IMPATIENT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
+DAMAGE = ("file is not a database", "malformed")
 DISK_TROUBLE = ("disk is full", "disk I/O error", "readonly database", "unable to open database", "No space left")
 
 
@@ -41,16 +42,13 @@ def open_store(root: Path, uri: str | None, experiment: str, *, create: bool) ->
     if uri is not None and is_server(uri):
         with _environment(IMPATIENT), mlflow_errors(uri):
             return _connect(uri, experiment, None, create=create)
-    with mlflow_errors(uri or str(root)):
+    with mlflow_errors(uri or str(root / DATABASE)):
         if uri is None and not create and not (root / DATABASE).is_file():
             raise TrackingError(
                 f"{root}: got no {DATABASE} there, allowed: a folder that holds sweeps; "
                 "run `python -m sweep multirun` first or set paths.root=FOLDER"
             )
-        # In a database URI a question mark begins the options and a percent sign an escape.
-        allowed = "a folder whose path has neither ? nor %"
-        require(not set("?%") & set(str(root.absolute())), "paths.root", str(root), allowed)
-        _refuse_file_store(root)
+        check_root(root)
         address = uri or database_uri(root)
         artifacts = root.absolute() / "artifacts"
         if not create:
@@ -97,6 +95,8 @@ def _in_one_line(where: str, message: str) -> StorageError | TrackingError:
     first = message.strip().splitlines()[0] if message.strip() else "no reason given"
     if any(trouble in message for trouble in DISK_TROUBLE):
         return StorageError(f"{where}: {first}; free space or set paths.root=FOLDER to another folder")
+    if any(damage in message for damage in DAMAGE):
+        return TrackingError(f"{where}: {first}; put a copy back, or move it away to begin anew")
     return TrackingError(f"{where}: {first}; see tracking.uri and paths.root")
 
 
@@ -119,8 +119,18 @@ def _connect(uri: str, experiment: str, artifacts: str | None, *, create: bool) 
     return client, found.experiment_id, uri
 
 
-def _refuse_file_store(root: Path) -> None:
-    """MLflow picks a leftover store of single files over the database wherever it is not told otherwise."""
+def check_root(root: Path) -> None:
+    """Refuse a folder that cannot hold the database, before anything is written; imports no MLflow.
+
+    MLflow picks a leftover store of single files over the database wherever it is not told otherwise.
+
+    Raises:
+        OptionError: the path cannot be written as a database's address.
+        TrackingError: a leftover file store.
+    """
+    # In a database URI a question mark begins the options and a percent sign an escape.
+    allowed = "a folder whose path has neither ? nor %"
+    require(not set("?%") & set(str(root.absolute())), "paths.root", str(root), allowed)
     leftover = next((path for path in sorted(root.glob("[0-9]*/meta.yaml")) if path.parent.name.isdigit()), None)
     if leftover is not None:
         old = f"{root}-old"

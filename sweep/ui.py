@@ -37,7 +37,7 @@ def serve(settings: Settings, port: int) -> int:
         OptionError: the port is taken or out of range.
         TrackingError: there is no sweep to show, or MLflow's server does not start.
     """
-    root = Path(settings.paths.root)
+    root = settings.paths.folder
     uri, experiment = settings.tracking.uri, settings.tracking.experiment
     _check_port(port)
     tracker = Tracker.open(root, uri, experiment, create=False)

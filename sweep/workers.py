@@ -19,11 +19,13 @@ from multiprocessing.queues import Queue
 from pathlib import Path
 from typing import Any
 
+from facerec_core.errors import FacerecError, StorageError
 from facerec_core.pipeline import Outcome, StageError, Task, run_task
 from facerec_core.types import Failure, Progress
+from sweep.interrupts import shielded_children
 
-CANDIDATES_A_WORKER = 8
-"""After so many a worker is replaced: the converter leaks memory at every call."""
+KILL_SECONDS = 5.0
+"""How long a worker that was told to end may take before it is killed."""
 
 
 @dataclass(frozen=True)
@@ -48,17 +50,15 @@ class WorkerPool:
     def __init__(self, workers: int, log_path: Path) -> None:
         context = multiprocessing.get_context("spawn")
         self.events: Queue[Progress] = context.Queue()
+        # Not max_tasks_per_child: with it the executor of Python 3.11 hangs when a process is replaced (gh-115634).
         self._executor = ProcessPoolExecutor(
-            workers,
-            mp_context=context,
-            initializer=_start_worker,
-            initargs=(self.events, log_path),
-            max_tasks_per_child=CANDIDATES_A_WORKER,
+            workers, mp_context=context, initializer=_start_worker, initargs=(self.events, log_path)
         )
 
     def submit(self, task: Task) -> Future[Finished]:
         """Hand over a task; its future holds a Finished, or BrokenProcessPool when the worker died."""
-        return self._executor.submit(_work, task)
+        with shielded_children():
+            return self._executor.submit(_work, task)
 
     def close(self) -> None:
         """End the processes; nothing is waiting any more."""
@@ -66,26 +66,36 @@ class WorkerPool:
 
     def kill(self) -> None:
         """End the processes at once; stages they had finished stay on disk."""
-        for process in multiprocessing.active_children():
+        processes = multiprocessing.active_children()
+        for process in processes:
             process.terminate()
         self._executor.shutdown(wait=False, cancel_futures=True)
+        for process in processes:
+            process.join(KILL_SECONDS)
+            process.kill()
 
 
 def carry_through(task: Task, emit: Callable[[Progress], None]) -> Finished:
-    """Run one task in this process; whatever goes wrong comes back as a Failure."""
+    """Run one task in this process; what is wrong with this one candidate comes back as a Failure.
+
+    Raises:
+        StorageError: the disk is full or cannot be written, which ends the whole sweep.
+    """
     started = time.time()
     try:
         outcome, failure = run_task(task, emit), None
     except Exception as error:  # noqa: BLE001 - one candidate's failure must not end the others
-        outcome, failure = None, _failure(error)
+        stage, cause = (error.stage, error.__cause__ or error) if isinstance(error, StageError) else ("data", error)
+        if isinstance(cause, StorageError) and isinstance(cause.__cause__, OSError):
+            raise cause from None
+        outcome, failure = None, _failure(stage, cause)
     return Finished(task, started, time.time(), outcome, failure)
 
 
-def _failure(error: Exception) -> Failure:
-    stage = error.stage if isinstance(error, StageError) else "data"
-    cause = error.__cause__ if isinstance(error, StageError) and error.__cause__ else error
-    lines = str(cause).strip().splitlines() or [""]
-    return Failure(stage, f"{type(cause).__name__}: {lines[0]}", "".join(traceback.format_exception(cause)))
+def _failure(stage: str, cause: BaseException) -> Failure:
+    lines = str(cause).strip().splitlines() or ["no reason given"]
+    kind = "" if isinstance(cause, FacerecError) else f"{type(cause).__name__}: "
+    return Failure(stage, f"{kind}{lines[0]}", "".join(traceback.format_exception(cause)))
 
 
 _events: Any = None

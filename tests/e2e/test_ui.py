@@ -14,19 +14,21 @@ import pytest
 
 from facerec_core.errors import OptionError, TrackingError
 from sweep import ui
+from sweep.schema import PathSettings
 from sweep.tracking import Tracker
 from tests.records import make_records
 from tests.tiny_tflite import mean_colour_tflite
 
 SERVE = (
-    "import sys; from types import SimpleNamespace as N; from sweep.ui import serve; "
-    "store = N(paths=N(root=sys.argv[1]), tracking=N(uri=None, experiment='faces')); "
+    "import sys; from types import SimpleNamespace as N; "
+    "from sweep.schema import PathSettings; from sweep.ui import serve; "
+    "store = N(paths=PathSettings(root=sys.argv[1]), tracking=N(uri=None, experiment='faces')); "
     "sys.exit(serve(store, int(sys.argv[2])))"
 )
 
 
 def settings(root, uri=None):
-    return SimpleNamespace(paths=SimpleNamespace(root=str(root)), tracking=SimpleNamespace(uri=uri, experiment="faces"))
+    return SimpleNamespace(paths=PathSettings(str(root)), tracking=SimpleNamespace(uri=uri, experiment="faces"))
 
 
 @pytest.fixture(scope="module")
