@@ -152,7 +152,7 @@ class TrainOptions:
         _within("train.label_smoothing", self.label_smoothing, 0.0, 0.9)
         _positive("train.scale", self.scale)
         _within("train.margin", self.margin, 0.0, 1.5)
-        require(bool(self.init), "train.init", self.init, "none, or an .npz file of MobileNetV2 weights")
+        require(bool(self.init), "train.init", self.init, "none, an .npz file of weights, or slice:FILE")
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,12 @@ from typing import Any
 from facerec_core import tflite
 from facerec_core.data.loader import load_faces
 from facerec_core.data.records import FaceData, FaceSet
-from facerec_core.errors import OptionError, StorageError
+from facerec_core.errors import StorageError
+from facerec_core.initial import init_identity
 from facerec_core.metrics import evaluate
 from facerec_core.options import Recipe
 from facerec_core.record_json import dump_record, parse_record
-from facerec_core.stages import StageStore, content_key, file_digest, write_file
+from facerec_core.stages import StageStore, content_key, write_file
 from facerec_core.types import (
     SCHEMES,
     Candidate,
@@ -42,17 +43,6 @@ QAT_FROM_SCRATCH = (
     "quant.qat.from_scratch=true trained the quantised network from random weights; "
     "starting from the trained float weights is nearly always better"
 )
-
-
-def init_identity(init: str) -> str:
-    """Hash of the initial weights' file, or "none"; raises OptionError where it cannot be read."""
-    if init == "none":
-        return init
-    try:
-        return file_digest(Path(init))
-    except OSError as error:
-        allowed = "none, or an .npz file of MobileNetV2 weights"
-        raise OptionError("train.init", init, allowed, f"it cannot be read: {error.strerror}") from error
 
 
 @dataclass(frozen=True)

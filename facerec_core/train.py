@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -16,11 +15,12 @@ from facerec_core.batches import IMAGES_AN_IDENTITY, balanced_order, shuffled_or
 from facerec_core.data.records import FaceSet
 from facerec_core.descent import AdamW, WarmupCosine, is_finite, make_step
 from facerec_core.errors import DataError, TrainingError
+from facerec_core.initial import initial_arrays
 from facerec_core.model import build_network
 from facerec_core.options import TrainOptions
 from facerec_core.tf import keras
 from facerec_core.types import Candidate, CurvePoint
-from facerec_core.weights import assign, read_arrays, to_arrays
+from facerec_core.weights import assign, to_arrays
 
 Report = Callable[[int, int, str], None]
 PhaseName = Literal["train", "finetune", "qat"]
@@ -147,13 +147,13 @@ def train_float(candidate: Candidate, faces: FaceSet, options: TrainOptions, see
         report: called with (step, steps, note).
 
     Raises:
-        OptionError: `train.init` is of another width.
+        OptionError: `train.init` is of another width, or too narrow to be sliced.
         StorageError: `train.init` cannot be read.
         TrainingError: the loss or a weight became non-finite.
     """
     network = build_network(candidate.width, candidate.resolution, candidate.embedding)
     if options.init != "none":
-        assign(network, read_arrays(Path(options.init), "set train.init=none, or another file"), options.init)
+        assign(network, initial_arrays(options.init, candidate), options.init)
     classes = len(faces.identities)
     classifier = with_head(network, options, classes)
     phase = task_phase(options, classes, name="train", epochs=options.epochs, learning_rate=options.learning_rate)

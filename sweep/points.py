@@ -10,9 +10,10 @@ from pathlib import Path
 from facerec_core.budget import check
 from facerec_core.cost import cost
 from facerec_core.data.loader import load_faces
+from facerec_core.initial import init_identity
 from facerec_core.latency import estimate
 from facerec_core.options import DataOptions
-from facerec_core.pipeline import Task, init_identity
+from facerec_core.pipeline import Task
 from facerec_core.stages import content_key
 from facerec_core.types import Cost, DataSummary, Feasibility, Latency
 from sweep.console import Display

@@ -1,0 +1,131 @@
+"""Where a network's first weights come from: `train.init` as none, FILE, or slice:FILE of a wider network.
+
+Slicing keeps, wherever two layers meet, the channels that matter most there: those with the largest batch-normalisation
+scale (Liu et al., "Network Slimming", ICCV 2017) times the absolute weights that read them (Li et al., "Pruning Filters
+for Efficient ConvNets", ICLR 2017). Blocks joined by residual additions keep the same channels.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facerec_core import arch
+from facerec_core.errors import OptionError
+from facerec_core.stages import file_digest
+from facerec_core.types import Candidate
+from facerec_core.weights import read_arrays
+
+Arrays = Mapping[str, NDArray[Any]]
+SLICE = "slice:"
+ANY_SIDE = 96  # weights do not depend on the resolution
+ALLOWED = "none, an .npz file of MobileNetV2 weights, or slice:FILE of a network at least as wide"
+
+
+def init_identity(init: str) -> str:
+    """What the initial weights are, by content: "none", or a hash of the file and how it is used.
+
+    Raises:
+        OptionError: the file cannot be read.
+    """
+    if init == "none":
+        return init
+    try:
+        digest = file_digest(Path(init.removeprefix(SLICE)))
+    except OSError as error:
+        raise OptionError("train.init", init, ALLOWED, f"it cannot be read: {error.strerror}") from error
+    return f"{SLICE}{digest}" if init.startswith(SLICE) else digest
+
+
+def initial_arrays(init: str, candidate: Candidate) -> Arrays:
+    """The weights that `init`, which is not none, gives a candidate; a plain file is not checked for its shapes.
+
+    Raises:
+        OptionError: the network to be sliced is narrower somewhere.
+        StorageError: the file cannot be read.
+    """
+    arrays = read_arrays(Path(init.removeprefix(SLICE)), "set train.init=none, or another file")
+    return slice_arrays(arrays, candidate.width, candidate.embedding) if init.startswith(SLICE) else arrays
+
+
+@dataclass(frozen=True)
+class _Link:
+    """A convolution between two sets of channels; layers joined by an addition write the same set."""
+
+    layer: arch.Layer
+    reads: str
+    writes: str
+
+
+def _links(width: float, embedding: int) -> tuple[_Link, ...]:
+    """The convolutions of a network in order, with the sets of channels they read and write."""
+    layers = arch.layers(width, ANY_SIDE, embedding)
+    added = {layer.block for layer in layers if layer.kind == "add"}
+    links, current, entry, block = [], "image", "image", None
+    for layer in layers:
+        if layer.block != block:
+            entry, block = current, layer.block
+        if layer.kind in ("add", "mean"):
+            continue
+        writes = layer.name
+        if layer.kind == "depthwise":
+            writes = current
+        elif layer.name.endswith("project") and layer.block in added:
+            writes = entry
+        links.append(_Link(layer, current, writes))
+        current = writes
+    return tuple(links)
+
+
+def slice_arrays(arrays: Arrays, width: float, embedding: int) -> dict[str, NDArray[Any]]:
+    """The weights of a narrower network, cut out of those of a wider one.
+
+    Args:
+        arrays: the wider network's, as `read_arrays` gives them.
+        width: width multiplier of the narrower one.
+        embedding: length of its fingerprint.
+
+    Raises:
+        OptionError: `arrays` lack a layer or are narrower somewhere.
+    """
+    links = _links(width, embedding)
+    _check_wide_enough(arrays, links)
+    kept = _kept_channels(arrays, links)
+    out = {}
+    for link in links:
+        name, reads, writes = link.layer.name, kept.get(link.reads), kept[link.writes]
+        kernel = f"{name}__depthwise_kernel" if link.layer.kind == "depthwise" else f"{name}__kernel"
+        weights = arrays[kernel] if reads is None else arrays[kernel][:, :, reads]
+        out[kernel] = weights if link.layer.kind == "depthwise" else weights[..., writes]
+        for vector in ("gamma", "beta", "moving_mean", "moving_variance"):
+            out[f"{name}_bn__{vector}"] = arrays[f"{name}_bn__{vector}"][writes]
+    return out
+
+
+def _check_wide_enough(arrays: Arrays, links: tuple[_Link, ...]) -> None:
+    for link in links:
+        gamma = arrays.get(f"{link.layer.name}_bn__gamma")
+        found = 0 if gamma is None else len(gamma)
+        if found < link.layer.channels_out:
+            what = f"{found} channels of {link.layer.name}, where {link.layer.channels_out} are needed"
+            raise OptionError("train.init", what, "slice:FILE of a network at least as wide in every layer")
+
+
+def _kept_channels(arrays: Arrays, links: tuple[_Link, ...]) -> dict[str, NDArray[np.int64]]:
+    """For each set of channels the indices to keep, in their old order."""
+    written: defaultdict[str, Any] = defaultdict(float)
+    read: defaultdict[str, Any] = defaultdict(float)
+    count = {}
+    for link in links:
+        written[link.writes] += np.abs(arrays[f"{link.layer.name}_bn__gamma"])
+        count[link.writes] = link.layer.channels_out
+        if link.layer.kind == "pointwise":
+            read[link.reads] += np.abs(arrays[f"{link.layer.name}__kernel"]).sum(axis=(0, 1, 3))
+    importance = {name: written[name] * read.get(name, 1.0) for name in count}
+    return {name: np.sort(np.argsort(-importance[name], kind="stable")[: count[name]]) for name in count}
