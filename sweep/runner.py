@@ -140,7 +140,8 @@ def _records(
 def _carried(points: Sequence[Point], display: Display) -> Iterator[Finished]:
     """Every task in the order in which it ends; one whose stages are all on disk is only read back."""
     todo = []
-    for point in points:
+    # The longest first, so that no process ends up alone with the largest network.
+    for point in sorted(points, key=lambda point: -point.cost.macs):
         if point.settings.force:
             forget(point.task)
         if is_finished(point.task):
