@@ -1,7 +1,8 @@
 """Weights as .npz files of plain arrays: nothing is unpickled, and every array is named by layer and weight.
 
-Keys are `LAYER__WEIGHT`, such as `block3_expand__kernel`. The names that Keras' own MobileNetV2 uses
-(`Conv1__kernel`, `block_3_expand_BN__gamma`) are understood too, so its ImageNet weights can be a start.
+Keys are `LAYER__WEIGHT`, such as `block3_expand__kernel`. The names of Keras' own MobileNetV2 (`Conv1__kernel`,
+`block_3_expand_BN__gamma`) and of the original checkpoints (`Conv_weights`, `expanded_conv_3_expand_BatchNorm_gamma`)
+are understood too, so published ImageNet weights can be a start.
 """
 
 from __future__ import annotations
@@ -24,6 +25,11 @@ from facerec_core.stages import write_file
 _UNREADABLE = (OSError, ValueError, EOFError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error)
 _FIXED = {"Conv1": "stem", "bn_Conv1": "stem_bn", "Conv_1": "last", "Conv_1_bn": "last_bn"}
 _BLOCK = re.compile(r"^(?:expanded_conv|block_(?P<index>\d+))_(?P<part>expand|depthwise|project)(?P<bn>_BN)?$")
+_CHECKPOINT = re.compile(
+    r"^(?:(?P<end>Conv|Conv_1)|expanded_conv_(?:(?P<index>\d+)_)?(?P<part>expand|depthwise|project))"
+    r"_(?:(?P<depthwise>depthwise_)?weights|BatchNorm_(?P<statistic>gamma|beta|moving_mean|moving_variance))$"
+)
+_CHECKPOINT_HEAD = "Logits_"
 
 
 def _own_name(layer: str) -> str:
@@ -64,7 +70,15 @@ def _read_array(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
 
 
 def _own_key(key: str) -> str:
+    match = _CHECKPOINT.match(key)
+    if match:
+        ends = {"Conv": "stem", "Conv_1": "last"}
+        layer = ends.get(match["end"]) or f"block{match['index'] or 0}_{match['part']}"
+        kernel = "depthwise_kernel" if match["depthwise"] else "kernel"
+        return f"{layer}_bn__{match['statistic']}" if match["statistic"] else f"{layer}__{kernel}"
     layer, separator, weight = key.rpartition("__")
+    if key.startswith(_CHECKPOINT_HEAD):
+        return f"head__{key}"
     if not separator:
         raise ValueError(f"got an array named {key}, allowed: LAYER__WEIGHT")
     return f"{_own_name(layer)}__{weight}"

@@ -141,3 +141,19 @@ def test_what_is_no_archive_of_plain_arrays_is_one_line_naming_it(tmp_path, dama
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(StorageError, match="No such file"):
         read_arrays(tmp_path / "absent.npz", HINT)
+
+
+def test_the_original_checkpoints_names_are_understood(tmp_path):
+    names = {
+        "Conv_weights": "stem__kernel",
+        "Conv_BatchNorm_moving_mean": "stem_bn__moving_mean",
+        "expanded_conv_depthwise_depthwise_weights": "block0_depthwise__depthwise_kernel",
+        "expanded_conv_project_BatchNorm_gamma": "block0_project_bn__gamma",
+        "expanded_conv_11_expand_weights": "block11_expand__kernel",
+        "expanded_conv_3_depthwise_BatchNorm_moving_variance": "block3_depthwise_bn__moving_variance",
+        "Conv_1_weights": "last__kernel",
+        "Conv_1_BatchNorm_beta": "last_bn__beta",
+        "Logits_Conv2d_1c_1x1_biases": "head__Logits_Conv2d_1c_1x1_biases",
+    }
+    path = written(tmp_path, **{name: np.array([float(i)]) for i, name in enumerate(names)})
+    assert read_arrays(path, HINT) == {own: np.array([float(i)]) for i, own in enumerate(names.values())}
