@@ -20,10 +20,11 @@ from facerec_core import arch
 from facerec_core.errors import OptionError
 from facerec_core.stages import file_digest
 from facerec_core.types import Candidate
-from facerec_core.weights import read_arrays
+from facerec_core.weights import check_shapes, read_arrays
 
 Arrays = Mapping[str, NDArray[Any]]
 SLICE = "slice:"
+VECTORS = ("gamma", "beta", "moving_mean", "moving_variance")
 ANY_SIDE = 96  # weights do not depend on the resolution
 ALLOWED = "none, an .npz file of MobileNetV2 weights, or slice:FILE of a network at least as wide"
 
@@ -44,14 +45,33 @@ def init_identity(init: str) -> str:
 
 
 def initial_arrays(init: str, candidate: Candidate) -> Arrays:
-    """The weights that `init`, which is not none, gives a candidate; a plain file is not checked for its shapes.
+    """The weights that `init`, which is not none, gives a candidate.
 
     Raises:
-        OptionError: the network to be sliced is narrower somewhere.
+        OptionError: the weights are of another width or embedding, or too narrow to be sliced; names the layers.
         StorageError: the file cannot be read.
     """
-    arrays = read_arrays(Path(init.removeprefix(SLICE)), "set train.init=none, or another file")
-    return slice_arrays(arrays, candidate.width, candidate.embedding) if init.startswith(SLICE) else arrays
+    arrays: Arrays = read_arrays(Path(init.removeprefix(SLICE)), "set train.init=none, or another file")
+    if init.startswith(SLICE):
+        arrays = slice_arrays(arrays, candidate.width, candidate.embedding)
+    check_shapes(arrays, _shapes(candidate), init)
+    return arrays
+
+
+def _shapes(candidate: Candidate) -> dict[str, tuple[int, ...]]:
+    """The shape of every weight of a candidate's headless network, by key."""
+    out: dict[str, tuple[int, ...]] = {}
+    for layer in arch.layers(candidate.width, candidate.resolution, candidate.embedding):
+        if not layer.batch_norm:
+            continue
+        last = 1 if layer.kind == "depthwise" else layer.channels_out
+        out[_kernel(layer)] = (layer.kernel, layer.kernel, layer.channels_in, last)
+        out |= {f"{layer.name}_bn__{vector}": (layer.channels_out,) for vector in VECTORS}
+    return out
+
+
+def _kernel(layer: arch.Layer) -> str:
+    return f"{layer.name}__depthwise_kernel" if layer.kind == "depthwise" else f"{layer.name}__kernel"
 
 
 @dataclass(frozen=True)
@@ -100,10 +120,10 @@ def slice_arrays(arrays: Arrays, width: float, embedding: int) -> dict[str, NDAr
     out = {}
     for link in links:
         name, reads, writes = link.layer.name, kept.get(link.reads), kept[link.writes]
-        kernel = f"{name}__depthwise_kernel" if link.layer.kind == "depthwise" else f"{name}__kernel"
+        kernel = _kernel(link.layer)
         weights = arrays[kernel] if reads is None else arrays[kernel][:, :, reads]
         out[kernel] = weights if link.layer.kind == "depthwise" else weights[..., writes]
-        for vector in ("gamma", "beta", "moving_mean", "moving_variance"):
+        for vector in VECTORS:
             out[f"{name}_bn__{vector}"] = arrays[f"{name}_bn__{vector}"][writes]
     return out
 

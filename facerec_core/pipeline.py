@@ -254,9 +254,10 @@ def _build_float(run: _Run, folder: Path) -> None:
     from facerec_core.train import train_float
     from facerec_core.weights import write_arrays
 
-    task = run.task
+    task, faces = run.task, run.faces.train
     _configure(task)
-    trained = train_float(task.candidate, run.faces.train, task.recipe.train, task.recipe.seed, run.report("float"))
+    run.report("float")(0, 0, "building the network")
+    trained = train_float(task.candidate, faces, task.recipe.train, task.recipe.seed, run.report("float"))
     write_arrays(folder / "weights.npz", trained.arrays)
     write_file(folder / "float32.tflite", convert_float(restore(task.candidate, trained.arrays)).content)
     _write_notes(folder, StageNotes(time.perf_counter() - started, trained.curves))

@@ -97,18 +97,27 @@ def assign(model: Any, arrays: Mapping[str, NDArray[Any]], source: str, key: str
     Raises:
         OptionError: names the layers that are missing or of another shape, as with another width.
     """
-    wanted = to_arrays(model)
+    check_shapes(arrays, {name: array.shape for name, array in to_arrays(model).items()}, source, key)
+    for layer in model.layers:
+        if layer.weights:
+            assign_layer(layer, arrays)
+
+
+def check_shapes(
+    arrays: Mapping[str, NDArray[Any]],
+    wanted: Mapping[str, tuple[int, ...]],
+    source: str,
+    key: str = "train.init",
+) -> None:
+    """Raise OptionError, naming layers, where an array that is wanted is missing or of another shape."""
     wrong = [
-        f"{name} {arrays[name].shape if name in arrays else 'missing'} for {array.shape}"
-        for name, array in wanted.items()
-        if name not in arrays or arrays[name].shape != array.shape
+        f"{name} {arrays[name].shape if name in arrays else 'missing'} for {shape}"
+        for name, shape in wanted.items()
+        if name not in arrays or arrays[name].shape != shape
     ]
     if wrong:
         listed = ", ".join(wrong[:3]) + (f" and {len(wrong) - 3} more" if len(wrong) > 3 else "")
         raise OptionError(key, source, "weights of the same width and embedding", f"layers that differ: {listed}")
-    for layer in model.layers:
-        if layer.weights:
-            assign_layer(layer, arrays)
 
 
 def assign_layer(layer: Any, arrays: Mapping[str, NDArray[Any]]) -> None:

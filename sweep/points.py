@@ -10,7 +10,7 @@ from pathlib import Path
 from facerec_core.budget import check
 from facerec_core.cost import cost
 from facerec_core.data.loader import load_faces
-from facerec_core.initial import init_identity
+from facerec_core.initial import init_identity, initial_arrays
 from facerec_core.latency import estimate
 from facerec_core.options import DataOptions
 from facerec_core.pipeline import Task
@@ -49,14 +49,23 @@ def make_points(settings: Sequence[Settings], root: Path, display: Display) -> t
     Raises:
         UsageError: the data, the initial weights or the cache folder cannot be used.
     """
-    for init in dict.fromkeys(one.train.init for one in settings):
-        init_identity(init)  # before the data, which may take minutes
+    _check_initial_weights(settings)  # before the data, which may take minutes
     summaries: dict[DataOptions, DataSummary] = {}
     for data, resolution, folds in dict.fromkeys((s.data, s.res, s.eval.folds) for s in settings):
         summaries[data] = _open_data(data, resolution, folds, root, display)
     named = zip(point_names(settings), settings, strict=True)
     points = (_point(name, one, summaries[one.data], root) for name, one in named)
     return tuple({point.key: point for point in points}.values())
+
+
+def _check_initial_weights(settings: Sequence[Settings]) -> None:
+    """Raise UsageError where a candidate that will be trained cannot start from its `train.init`."""
+    given = [one for one in settings if one.train.init != "none"]
+    for init in dict.fromkeys(one.train.init for one in given):
+        init_identity(init)
+    trained = (one for one in given if _price(one, classes=1)[2].feasible)
+    for init, candidate in dict.fromkeys((one.train.init, one.candidate) for one in trained):
+        initial_arrays(init, candidate)
 
 
 def point_names(settings: Sequence[Settings]) -> tuple[str, ...]:
@@ -83,12 +92,15 @@ def _open_data(data: DataOptions, resolution: int, folds: int, root: Path, displ
     return load_faces(data, resolution, root / "cache", report, folds=folds).summary
 
 
-def _point(name: str, settings: Settings, data: DataSummary, root: Path) -> Point:
+def _price(settings: Settings, classes: int) -> tuple[Cost, Latency, Feasibility]:
     candidate = settings.candidate
     shape = (candidate.width, candidate.resolution, candidate.embedding)
-    price = cost(*shape, classes=data.train_identities)
-    latency = estimate(settings.board, *shape)
-    feasibility = check(price, latency, settings.budget, ram_bytes=settings.board.ram_bytes)
+    price, latency = cost(*shape, classes=classes), estimate(settings.board, *shape)
+    return price, latency, check(price, latency, settings.budget, ram_bytes=settings.board.ram_bytes)
+
+
+def _point(name: str, settings: Settings, data: DataSummary, root: Path) -> Point:
     threads = max((os.cpu_count() or 1) // settings.workers, 1)
-    task = Task(candidate, settings.recipe, data.fingerprint, str(root / "stages"), str(root / "cache"), threads)
-    return Point(name, settings, task, data, price, latency, feasibility)
+    folders = (str(root / "stages"), str(root / "cache"))
+    task = Task(settings.candidate, settings.recipe, data.fingerprint, *folders, threads)
+    return Point(name, settings, task, data, *_price(settings, data.train_identities))

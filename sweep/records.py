@@ -6,8 +6,9 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from facerec_core.budget import check
 from facerec_core.roc import far_label
-from facerec_core.types import Feasibility, RunRecord, Scheme
+from facerec_core.types import DEPLOYABLE, Feasibility, RunRecord, Scheme
 from sweep.points import Point
 from sweep.provenance import git_commit, versions
 from sweep.schema import Settings
@@ -40,9 +41,11 @@ def finished_record(point: Point, finished: Finished) -> RunRecord:
     outcome = finished.outcome
     if outcome is None:
         return replace(base, status="failed", failure=finished.failure)
+    smallest = min(variant.file.size_bytes for variant in outcome.variants if variant.scheme in DEPLOYABLE)
     return replace(
         base,
         status="complete",
+        feasibility=_feasibility(point, smallest),
         data=outcome.data,
         variants=outcome.variants,
         curves=outcome.curves,
@@ -50,6 +53,12 @@ def finished_record(point: Point, finished: Finished) -> RunRecord:
         stage_seconds=outcome.stage_seconds,
         warnings=outcome.warnings,
     )
+
+
+def _feasibility(point: Point, file_bytes: int) -> Feasibility:
+    """The limits again, now that there are files; the report judges each variant by its own."""
+    ram_bytes = point.settings.board.ram_bytes
+    return check(point.cost, point.latency, point.settings.budget, file_bytes=file_bytes, ram_bytes=ram_bytes)
 
 
 def headline(record: RunRecord) -> str:

@@ -2,6 +2,7 @@
 
 import os
 
+import numpy as np
 import pytest
 
 from sweep.cli import main
@@ -120,6 +121,20 @@ def test_initial_weights_that_are_absent(refused) -> None:
     line = refused("run", *SMALL, "train.init=nowhere.npz", faces=crowd())
     assert "train.init" in line
     assert "nowhere.npz" in line
+
+
+@pytest.mark.parametrize("prefix", ["", "slice:"])
+def test_initial_weights_that_do_not_fit(refused, tmp_path, prefix) -> None:
+    np.savez(tmp_path / "narrow.npz", stem__kernel=np.zeros((3, 3, 3, 8), np.float32))
+    line = refused("multirun", *SMALL, f"train.init={prefix}narrow.npz", "width=0.35,0.5", faces=crowd())
+    assert "train.init" in line
+    assert "stem" in line
+
+
+def test_initial_weights_that_cannot_be_read(refused, tmp_path) -> None:
+    tmp_path.joinpath("text.npz").write_text("no archive")
+    line = refused("run", *SMALL, "train.init=text.npz", faces=crowd())
+    assert "text.npz: not a readable .npz of weights" in line
 
 
 def test_a_results_folder_that_cannot_be_made(refused, tmp_path) -> None:

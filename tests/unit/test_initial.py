@@ -109,7 +109,9 @@ def test_slices_come_from_files(tmp_path: Path) -> None:
     write_arrays(path, random_arrays(1.0, 1280))
     sliced = initial_arrays(f"slice:{path}", Candidate(0.5, 96, 640))
     assert sliced["last__kernel"].shape == (1, 1, 160, 640)
-    assert initial_arrays(str(path), Candidate(0.5, 96, 640))["last__kernel"].shape == (1, 1, 320, 1280)
+    assert initial_arrays(str(path), Candidate(1.0, 96, 1280))["last__kernel"].shape == (1, 1, 320, 1280)
+    with pytest.raises(OptionError, match=r"train\.init: .*stem__kernel \(3, 3, 3, 32\) for \(3, 3, 3, 16\)"):
+        initial_arrays(str(path), Candidate(0.5, 96, 640))
 
 
 def test_the_identity_is_the_content_and_its_use(tmp_path: Path) -> None:

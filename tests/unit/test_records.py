@@ -55,6 +55,15 @@ def test_a_finished_candidate_carries_everything_that_came_of_it() -> None:
     assert record.stage_seconds == {"float": 60.0}
 
 
+def test_a_file_over_its_limit_makes_a_finished_candidate_infeasible() -> None:
+    outcome = make_outcome(make_point().task.candidate)
+    smallest = min(v.file.size_bytes for v in outcome.variants if v.scheme != "float32")
+    for limit, violated in ((smallest, ()), (smallest - 1, ("file_bytes",))):
+        point = make_point(f"budget.file_bytes={limit}")
+        record = records.finished_record(point, Finished(point.task, 10.0, 70.0, outcome, None))
+        assert (record.status, record.feasibility.violated) == ("complete", violated)
+
+
 def test_a_failed_candidate_keeps_its_stage_and_traceback() -> None:
     point, failure = make_point(), Failure("qat", "the loss became nan", "Traceback …")
     record = records.finished_record(point, Finished(point.task, 10.0, 20.0, None, failure))
