@@ -76,6 +76,8 @@ class Scheduler:
         """Blame the tasks that were running, all of them if none got so far; give up on one that died alone."""
         running = [task for task in pending if task.key in self._stage] or pending
         self._deaths.update(task.key for task in running)
+        for task in running:
+            self._show(Progress(task.key, "worker", 0, 0, "process died"))
         if len(pending) == 1 and self._deaths[pending[0].key] >= ATTEMPTS:
             yield self._lost(pending[0])
 

@@ -1,11 +1,21 @@
 """What the tests with TensorFlow share: one thread, and images that a few steps can learn."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from facerec_core.data.records import FaceSet
 
 SIDE = 96
+
+
+def pytest_collection_modifyitems(items):
+    """Importing TensorFlow takes each test process ten seconds, too much for the fast tier."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -85,6 +85,7 @@ def test_interrupted_killed_and_carried_on_to_the_end(begin, tmp_path) -> None:
     os.kill(children(third.process)[0], signal.SIGKILL)
     assert "another process" in refused(*SWEEP, cwd=tmp_path)
     assert third.ended() == 0, third.said
+    assert "worker process died" in third.said
     assert third.said.count("float loading TensorFlow") >= 2, "the candidate was tried again"
     names = [f"0.35@96-448{variant}" for variant in ("", " float32", " ptq_int8", " qat_int8")]
     assert states(root) == [(name, "FINISHED") for name in (*names, "0.75@96-960", "mine")]
