@@ -129,14 +129,14 @@ def test_the_int8_files_are_int8_throughout(swept) -> None:
 
 
 @pytest.mark.filterwarnings("ignore")  # MLflow's own, while it is imported
-def test_models_load_back_from_their_runs_and_give_the_same_fingerprints(swept) -> None:
+def test_models_load_back_from_their_runs_and_give_the_same_fingerprints(swept, monkeypatch) -> None:
     import mlflow
 
     from facerec_core.tflite import Interpreter
 
     faces = np.random.default_rng(0).integers(0, 256, (3, 96, 96, 3), dtype=np.uint8)
     tracker = client(swept.root)
-    mlflow.set_tracking_uri(tracker.uri)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracker.uri)  # set_tracking_uri would outlive this test
     runs = {row.name: row.run_id for row in level(rows(swept.root, "first"), "variant")}
     record = tracker.load_records(tracker.find_sweeps("first")[0])[0]
     assert {variant.scheme for variant in record.variants} == VARIANTS
