@@ -91,7 +91,7 @@ def test_the_product_varies_the_last_key_fastest(composer: Composer) -> None:
 
 def test_groups_sweep_beside_values(composer: Composer) -> None:
     points = composer.many(["train=default,thorough", "train.batch_size=32", "seed=1,2"])
-    assert [(p.train.loss, p.seed) for p in points] == [("softmax", 1), ("softmax", 2), ("arcface", 1), ("arcface", 2)]
+    assert [(p.train.label_smoothing, p.seed) for p in points] == [(0.0, 1), (0.0, 2), (0.1, 1), (0.1, 2)]
     assert {p.train.batch_size for p in points} == {32}
     assert len(composer.many(["budget=glob(*)"])) == 2
 
