@@ -37,8 +37,8 @@ setup: $(VENV)/.run
 setup-dev: $(VENV)/.dev
 
 demo: setup
-	@$(BIN)/python -m sweep multirun width=0.35,0.5 res=96,128 workers=2 sweep=demo
-	@$(BIN)/python -m sweep report sweep=demo
+	@status=0; $(BIN)/python -m sweep multirun width=0.35,0.5 res=96,128 workers=2 sweep=demo || status=$$?; \
+		if [ $$status -le 1 ]; then $(BIN)/python -m sweep report sweep=demo; fi; exit $$status
 	@echo "To compare the runs in MLflow's UI: $(BIN)/python -m sweep ui"
 
 test: setup-dev
@@ -61,7 +61,7 @@ lock:
 		--custom-compile-command "make lock" pyproject.toml --group dev -c requirements/run.txt -o requirements/dev.txt
 
 wheel: setup-dev
-	$(PYTHON) -m pip wheel --quiet --no-deps --wheel-dir dist .
+	$(BIN)/python -m hatchling build -t wheel -d dist
 
 clean:
 	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache

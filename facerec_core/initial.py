@@ -38,10 +38,14 @@ def init_identity(init: str) -> str:
     if init == "none":
         return init
     try:
-        digest = file_digest(Path(init.removeprefix(SLICE)))
+        digest = file_digest(_path(init))
     except OSError as error:
         raise OptionError("train.init", init, ALLOWED, f"it cannot be read: {error.strerror}") from error
     return f"{SLICE}{digest}" if init.startswith(SLICE) else digest
+
+
+def _path(init: str) -> Path:
+    return Path(init.removeprefix(SLICE)).expanduser()
 
 
 def initial_arrays(init: str, candidate: Candidate) -> Arrays:
@@ -51,7 +55,7 @@ def initial_arrays(init: str, candidate: Candidate) -> Arrays:
         OptionError: the weights are of another width or embedding, or too narrow to be sliced; names the layers.
         StorageError: the file cannot be read.
     """
-    arrays: Arrays = read_arrays(Path(init.removeprefix(SLICE)), "set train.init=none, or another file")
+    arrays: Arrays = read_arrays(_path(init), "set train.init=none, or another file")
     if init.startswith(SLICE):
         arrays = slice_arrays(arrays, candidate.width, candidate.embedding)
     check_shapes(arrays, _shapes(candidate), init)

@@ -112,7 +112,8 @@ def _report(flags: Namespace, _command: str) -> int:
     settings = _composer(flags).one(flags.overrides)
     from sweep.reporting import report
 
-    return report(settings)
+    asked = any(line.lstrip("+").startswith("target_far=") for line in flags.overrides)
+    return report(settings, settings.target_far if asked else None)
 
 
 def _ui(flags: Namespace, _command: str) -> int:
@@ -133,8 +134,11 @@ _ACTIONS: dict[str, Callable[[Namespace, str], int]] = {
 
 def _show(flags: Namespace) -> int:
     """`--cfg`, `--info` and `--hydra-help`, all answered by Hydra."""
+    import logging
+
     from hydra._internal.utils import get_args_parser
 
+    logging.raiseExceptions = False  # Hydra prints through logging, which would report a closed pipe line by line
     if (flags.resolve or flags.package) and not flags.cfg:
         raise UsageError("--resolve and --package say how to print a configuration; add --cfg job")
     composer = _composer(flags)

@@ -28,6 +28,7 @@ class Display:
         self._clock, self._started, self._said = clock, clock(), clock()
         self._doing = "starting"
         self._names: dict[str, str] = {}
+        self._over: set[str] = set()
         self._running: dict[str, types.Progress] = {}
         self._shown: dict[str, tuple[str, float]] = {}
         self._bars: dict[str, TaskID] = {}
@@ -72,7 +73,9 @@ class Display:
         self._names[key] = name
 
     def progress(self, event: types.Progress) -> None:
-        """A sign of life from a candidate."""
+        """A sign of life from a candidate; one that arrives after its end is late and shows nothing."""
+        if event.key in self._over:
+            return
         self._running[event.key] = event
         if self._live:
             self._redraw(self._live, event)
@@ -93,6 +96,7 @@ class Display:
     def finished(self, key: str, text: str) -> None:
         """A candidate is done, one way or another."""
         self._done += 1
+        self._over.add(key)
         self._running.pop(key, None)
         if self._live:
             self._live.update(self._overall, completed=self._done)

@@ -35,7 +35,7 @@ VERBS = {
         Verb(
             "report",
             "the Pareto front, the ROC curves and the recommendation of a sweep",
-            ("report", "report sweep=all target_far=1e-2"),
+            ("report", "report sweep=all", "report sweep=demo target_far=1e-2"),
         ),
         Verb("ui", "MLflow's own pages on this machine", ("ui", "ui --port 5001")),
     )

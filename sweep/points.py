@@ -38,7 +38,8 @@ class Point:
     @property
     def key(self) -> str:
         """Identity of its record: equal keys mean equal records, times aside."""
-        return content_key(self.task.key, self.settings.board, self.settings.budget)
+        known = (self.cost, self.latency, self.feasibility)  # a latency table may have changed under the same board
+        return content_key(self.task.key, self.settings.board, self.settings.budget, *known)
 
 
 def make_points(settings: Sequence[Settings], root: Path, display: Display) -> tuple[Point, ...]:
@@ -49,7 +50,9 @@ def make_points(settings: Sequence[Settings], root: Path, display: Display) -> t
     Raises:
         UsageError: the data, the initial weights or the cache folder cannot be used.
     """
-    _check_initial_weights(settings)  # before the data, which may take minutes
+    for one in settings:
+        _price(one, classes=1)  # a board that cannot be used is refused before the data, which may take minutes
+    _check_initial_weights(settings)
     summaries: dict[DataOptions, DataSummary] = {}
     for data, resolution, folds in dict.fromkeys((s.data, s.res, s.eval.folds) for s in settings):
         summaries[data] = _open_data(data, resolution, folds, root, display)

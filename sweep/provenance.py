@@ -16,7 +16,7 @@ PACKAGES = (
     "numpy",
     "hydra-core",
     "mlflow",
-    "optuna",
+    "pillow",
     "facerec-sweep",
 )
 

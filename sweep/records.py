@@ -68,7 +68,7 @@ def headline(record: RunRecord) -> str:
     figures = []
     for variant in record.variants:
         found = variant.validation
-        tar = found.tar_at_far.get(far_label(found.target_far))
+        tar = found.tar_at_far.get(far_label(found.target_far), found.realised_tar)
         text = f"accuracy {found.accuracy:.3f}" if tar is None else f"TAR@FAR {far_label(found.target_far)} {tar:.3f}"
         figures.append(f"{variant.scheme} {text}")
     return "validation " + ", ".join(figures)

@@ -10,8 +10,10 @@ from sweep.schema import Settings
 from sweep.tracking import SweepRun, Tracker
 
 
-def report(settings: Settings) -> int:
+def report(settings: Settings, target_far: float | None = None) -> int:
     """Write the report of `sweep` (null: the latest one; all: every one), and say where it lies.
+
+    It ranks by TAR at the FAR the sweep was made for, or at `target_far`.
 
     Raises:
         OptionError: no sweep of that name.
@@ -22,16 +24,16 @@ def report(settings: Settings) -> int:
     tracker = Tracker.open(root, settings.tracking.uri, settings.tracking.experiment, create=False)
     for sweep in tracker.find_sweeps(settings.sweep or "latest"):
         records = tracker.load_records(sweep)
-        paths = write_report(records, _info(sweep, tracker), root / "reports" / sweep.name)
+        paths = write_report(records, _info(sweep, tracker, target_far), root / "reports" / sweep.name)
         sys.stdout.write(f"{sweep.name}: {len(records)} candidate(s)\n  page   {paths.html}\n  data   {paths.json}\n")
     return 0
 
 
-def _info(sweep: SweepRun, tracker: Tracker) -> SweepInfo:
+def _info(sweep: SweepRun, tracker: Tracker, target_far: float | None) -> SweepInfo:
     return SweepInfo(
         name=sweep.name,
         command=sweep.command,
-        target_far=sweep.target_far,
+        target_far=sweep.target_far if target_far is None else target_far,
         limits=sweep.limits,
         created_unix=sweep.started_unix,
         status=sweep.status,

@@ -134,6 +134,8 @@ def _records(
         for point in waiting[done.task.key]:
             record = records.finished_record(point, done)
             display.finished(point.task.key, records.headline(record))
+            for warning in record.warnings:
+                display.say(f"warning: {point.name}: {warning}")
             yield point, record
 
 

@@ -78,6 +78,8 @@ class TrackingSettings:
 
     def __post_init__(self) -> None:
         require(bool(self.experiment), "tracking.experiment", self.experiment, "a name")
+        is_address = self.uri is None or "://" in self.uri
+        require(is_address, "tracking.uri", self.uri, "http://HOST:PORT, sqlite:////FILE, or null")
 
 
 @dataclass(frozen=True)

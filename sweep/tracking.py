@@ -108,7 +108,11 @@ class Tracker:
         """Run id of a new sweep, or of the one of that name, which is continued.
 
         MLflow never changes a parameter once logged: a continued sweep keeps the `params` of its first start,
-        while command, limits and target FAR (tags) follow the last one.
+        while the command (a tag) follows the last one.
+
+        Raises:
+            OptionError: the sweep of that name was judged by other limits or another target FAR.
+            TrackingError: the tracker refuses.
         """
         tags = {
             "level": "sweep",
@@ -123,6 +127,7 @@ class Tracker:
         with self._errors():
             for run in self._search("tags.level = 'sweep'"):
                 if run.data.tags["sweep"] == name:
+                    _check_same_measure(run.data.tags, tags)
                     self._kill_running(run.info.run_id)
                     self._client.update_run(run.info.run_id, status="RUNNING")
                     self._log(run.info.run_id, tags=tags)
@@ -350,6 +355,14 @@ class Tracker:
 
 def _candidates_of(sweep_run_id: str) -> str:
     return f"tags.sweep_run_id = '{sweep_run_id}' and tags.level = 'candidate'"
+
+
+def _check_same_measure(begun: Mapping[str, str], now: Mapping[str, str]) -> None:
+    """One sweep is judged by one set of limits and one target FAR, or its report would contradict itself."""
+    for tag in ("limits", "target_far"):
+        if begun[tag] != now[tag]:
+            allowed = f"another name; this sweep was begun with {tag} {begun[tag]}, not {now[tag]}"
+            raise OptionError("sweep", now["sweep"], allowed)
 
 
 def _sweep_of(run: Any) -> SweepRun:

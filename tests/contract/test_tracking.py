@@ -157,13 +157,29 @@ def test_a_sweep_of_the_same_name_is_continued(tracker, records, tmp_path):
         tracker.log_candidate(first, records[0], tmp_path)
     with tracker.sweep("other", "command", {}, 1e-2, {}) as other:
         pass
-    with tracker.sweep("demo", "python -m sweep multirun res=96,128", {"width": "0.5"}, 1e-2, {}) as second:
+    name, _, _, target_far, limits = SWEEP
+    with tracker.sweep(name, "python -m sweep multirun res=96,128", {"width": "0.5"}, target_far, limits) as second:
         assert by_name(tracker)["demo"].info.status == "RUNNING"
         tracker.log_candidate(second, records[1], tmp_path)
     assert first == second != other
     latest = tracker.load_sweeps()[0]
-    assert (latest.name, latest.status, latest.target_far) == ("demo", "FINISHED", 1e-2)
+    assert (latest.name, latest.status, latest.command) == (
+        "demo",
+        "FINISHED",
+        "python -m sweep multirun res=96,128",
+    )
     assert len(tracker.load_records(latest)) == 2
+
+
+@pytest.mark.parametrize(("target_far", "limits"), [(1e-2, None), (None, {"latency_ms": 50.0})])
+def test_a_sweep_is_not_continued_by_another_measure(tracker, target_far, limits):
+    with tracker.sweep(*SWEEP) as run_id:
+        pass
+    name, command, params, first_far, first_limits = SWEEP
+    with pytest.raises(OptionError, match=r"sweep: got 'demo', allowed: another name; this sweep was begun with"):
+        tracker.start_sweep(name, command, params, target_far or first_far, limits or first_limits)
+    assert by_name(tracker)["demo"].info.run_id == run_id
+    assert by_name(tracker)["demo"].info.status == "FINISHED"
 
 
 def test_sweeps_are_found_by_name_latest_and_all(tracker):

@@ -46,6 +46,7 @@ def refused(tmp_path, monkeypatch, capsys):
         ("train.epoch=3", ["unknown key 'train.epoch'", "train.epochs"]),
         ("train.epochs=many", ["train.epochs", "'many'", "a whole number"]),
         ("data=faces", ["data", "faces", "folder", "lfw", "synthetic"]),
+        ("tracking.uri=bogus", ["tracking.uri", "'bogus'", "http://HOST:PORT"]),
         ("workers=0", ["workers", "0", "at least 1"]),
         ("width=", ["width"]),
     ],
@@ -115,6 +116,10 @@ def test_broken_images_are_named_and_nothing_is_kept(refused, content, reason) -
 def test_many_broken_images_are_counted(refused) -> None:
     broken = {f"P{i:02d}/P{i:02d}_0001.png": b"" for i in range(5)}
     assert "5 broken images: " in refused("run", *SMALL, faces=crowd() | broken)
+
+
+def test_a_board_that_contradicts_its_table_is_refused_before_the_data(refused) -> None:
+    assert "board.clock_mhz" in refused("run", *SMALL, "board.clock_mhz=200", faces=crowd())
 
 
 def test_initial_weights_that_are_absent(refused) -> None:

@@ -100,7 +100,9 @@ def test_report_and_ui(stand_in) -> None:
     report, serve = stand_in("reporting", "report"), stand_in("ui", "serve")
     assert main(["report", "sweep=all", "target_far=1e-2"]) == 0
     assert main(["ui", "--port", "5001", "paths.root=elsewhere"]) == 0
-    ((settings,),) = report.calls
+    assert main(["report", "sweep=all"]) == 0
+    (settings, target_far), (_, untouched) = report.calls
+    assert (target_far, untouched) == (1e-2, None)  # the sweep's own, unless one is asked for
     assert (settings.sweep, settings.target_far) == ("all", 0.01)
     ((settings, port),) = serve.calls
     assert (settings.paths.root, port) == ("elsewhere", 5001)

@@ -116,3 +116,11 @@ def test_on_a_terminal_finished_lines_stay_above_the_bars(clock) -> None:
 def test_a_dumb_terminal_gets_plain_lines(monkeypatch) -> None:
     monkeypatch.setenv("TERM", "dumb")
     assert Display(console=Console(file=io.StringIO(), force_terminal=True))._live is None
+
+
+def test_a_sign_of_life_that_comes_after_the_end_shows_nothing(display, clock, out) -> None:
+    display.finished("k", "done")
+    display.progress(Progress("k", "eval-qat_int8", 1, 1, "finished"))
+    clock.now += 2 * HEARTBEAT_SECONDS
+    display.beat()
+    assert "eval-qat_int8" not in out.getvalue()
