@@ -35,9 +35,14 @@ def test_a_held_interrupt_comes_at_the_end_of_the_block() -> None:
     assert reached == ["end"]
 
 
-def test_nothing_happens_without_a_signal() -> None:
-    with Interrupts() as interrupts, interrupts.held():
-        pass
+def test_without_a_signal_the_block_ends_and_the_handlers_are_put_back() -> None:
+    before = [signal.getsignal(each) for each in SIGNALS]
+    with Interrupts() as interrupts:
+        inside = [signal.getsignal(each) for each in SIGNALS]
+        with interrupts.held():
+            reached = True
+    assert reached
+    assert [signal.getsignal(each) for each in SIGNALS] == before != inside
 
 
 def test_children_are_started_with_ctrl_c_blocked() -> None:
