@@ -46,9 +46,10 @@ def compare(width: float, res: int, calibration_images: int, repeats: int) -> li
     from facerec_core.batches import to_network_range
     from facerec_core.model import build_network
     from facerec_core.tf import configure, tf, tfmot
+    from facerec_core.types import Candidate
 
     configure(0, 0)
-    network = build_network(width, res, resolve_embedding("scaled", width))
+    network = build_network(Candidate(width, res, resolve_embedding("scaled", width)))
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (calibration_images, res, res, 3), np.uint8)
     for _ in range(10):  # a fresh network's statistics and ranges are not those of its activations

@@ -65,9 +65,10 @@ def int8_network(images: NDArray[np.uint8]) -> bytes:
     from facerec_core.model import build_network
     from facerec_core.quantize import post_training
     from facerec_core.tf import configure
+    from facerec_core.types import Candidate
 
     configure(0, 0)
-    return post_training(build_network(0.35, 96, DIMENSIONS), images).content
+    return post_training(build_network(Candidate(0.35, 96, DIMENSIONS)), images).content
 
 
 def one_at_a_time(path: Path, images: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from facerec_core.errors import require
+from facerec_core.types import Candidate
 
 Kind = Literal["conv", "pointwise", "depthwise", "add", "mean", "dense"]
 
@@ -72,6 +73,21 @@ def resolve_embedding(embedding: int | str, width: float) -> int:
     return int(embedding)
 
 
+def resolve_last(last: int | str | None, width: float) -> int | None:
+    """Channels of the last convolution where a linear layer follows it: None, "scaled" with the width, or a number.
+
+    Raises:
+        OptionError: neither None, "scaled" nor a whole number of 8 to 4096.
+    """
+    if last is None:
+        return None
+    if last == "scaled":
+        return make_divisible(LAST_CHANNELS * width)
+    allowed = "null, scaled, or a whole number 8 to 4096, such as last=1280"
+    require(isinstance(last, int) and 8 <= last <= 4096, "last", last, allowed)
+    return int(last)
+
+
 def _block(index: int, side: int, channels_in: int, channels_out: int, expansion: int, stride: int) -> list[Layer]:
     """One inverted residual: expand, filter depthwise, project, and add when the shapes allow."""
     hidden = channels_in * expansion
@@ -90,18 +106,43 @@ def _block(index: int, side: int, channels_in: int, channels_out: int, expansion
     return layers
 
 
-def layers(width: float, resolution: int, embedding: int, classes: int | None = None) -> tuple[Layer, ...]:
-    """The network's operators in order, ending in the mean (the fingerprint) or, with `classes`, in the head.
+def layers(
+    width: float, resolution: int, embedding: int, classes: int | None = None, last: int | None = None
+) -> tuple[Layer, ...]:
+    """The network's operators in order, ending in the fingerprint or, with `classes`, in the head.
+
+    The fingerprint is the mean of the last convolution, which has `embedding` channels. With `last` that convolution
+    has `last` channels instead, and a linear layer maps their mean to the fingerprint.
 
     Any positive width and whole side are accepted, also off the grid a sweep allows: published measurements
     lie there too.
 
     Raises:
-        OptionError: a width, resolution, embedding or number of classes that describes no network.
+        OptionError: a width, resolution, embedding, last or number of classes that describes no network.
     """
     require(math.isfinite(width) and width > 0, "width", width, "a finite number above 0")
-    for key, value in (("res", resolution), ("embedding", embedding), ("classes", 1 if classes is None else classes)):
-        require(value >= 1, key, value, "a whole number of at least 1")
+    channels_last = embedding if last is None else last
+    sizes = (("res", resolution), ("embedding", embedding), ("classes", classes), ("last", last))
+    for key, value in sizes:
+        require(value is None or value >= 1, key, value, "a whole number of at least 1")
+    body = _body(width, resolution)
+    side, channels = body[-1].side_out, body[-1].channels_out
+    out = [*body, Layer("last", "pointwise", BLOCKS, side, side, channels, channels_last, relu6=True)]
+    out.append(Layer("mean", "mean", BLOCKS, side, 1, channels_last, channels_last, batch_norm=False))
+    if last is not None:
+        out.append(Layer("fingerprint", "dense", BLOCKS, 1, 1, last, embedding, batch_norm=False))
+    if classes is not None:
+        out.append(Layer("head", "dense", BLOCKS, 1, 1, embedding, classes, batch_norm=False))
+    return tuple(out)
+
+
+def candidate_layers(candidate: Candidate, classes: int | None = None) -> tuple[Layer, ...]:
+    """`layers` of a candidate."""
+    return layers(candidate.width, candidate.resolution, candidate.embedding, classes, candidate.last)
+
+
+def _body(width: float, resolution: int) -> list[Layer]:
+    """The stem and the inverted residuals."""
     side = math.ceil(resolution / 2)
     channels = make_divisible(STEM_CHANNELS * width)
     out = [Layer("stem", "conv", -1, resolution, side, 3, channels, 3, 2, relu6=True)]
@@ -112,8 +153,4 @@ def layers(width: float, resolution: int, embedding: int, classes: int | None = 
             channels_out = make_divisible(base * width)
             out += _block(index, side, channels, channels_out, expansion, stride)
             side, channels, index = math.ceil(side / stride), channels_out, index + 1
-    out.append(Layer("last", "pointwise", BLOCKS, side, side, channels, embedding, relu6=True))
-    out.append(Layer("mean", "mean", BLOCKS, side, 1, embedding, embedding, batch_norm=False))
-    if classes is not None:
-        out.append(Layer("head", "dense", BLOCKS, 1, 1, embedding, classes, batch_norm=False))
-    return tuple(out)
+    return out

@@ -1,4 +1,4 @@
-"""What an architecture costs, exactly and without TensorFlow: parameters, MACs and activation memory.
+"""What an architecture costs, without TensorFlow: parameters, MACs and activations exactly, file and arena closely.
 
 One multiply-add counts as one MAC; additions of a residual, the global mean and activation functions count as
 none. Everything is read off the layer list of `facerec_core.arch`.
@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from facerec_core.arch import Layer, layers
+from facerec_core.footprint import predict_arena, predict_file_bytes
 from facerec_core.types import Cost
 
 MAC_KINDS = ("conv", "pointwise", "depthwise", "dense")
@@ -59,30 +60,31 @@ def activation_bytes(network: Sequence[Layer]) -> tuple[int, ...]:
     return tuple(alive)
 
 
-def cost(width: float, resolution: int, embedding: int, classes: int = 1001) -> Cost:
+def cost(width: float, resolution: int, embedding: int, classes: int = 1001, last: int | None = None) -> Cost:
     """Cost of one architecture.
 
     `macs`, `parameter_bytes` and `peak_activation_bytes` belong to the network that is deployed, without its
-    head. `macs_by_kind["dense"]` is the head over `classes` identities, so a published count of the whole
+    head. `macs_by_kind["dense"]` includes the head over `classes` identities, so a published count of the whole
     classifier is the sum of `macs_by_kind`. `parameters` and `parameters_without_batch_norm` include the head.
 
     Args:
         width: width multiplier.
         resolution: side of the square RGB input, in pixels.
-        embedding: length of the fingerprint, which is the width of the last convolution.
+        embedding: length of the fingerprint.
         classes: outputs of the classification head used in training.
+        last: channels of the last convolution, where a linear layer maps them to the fingerprint.
 
     Raises:
         OptionError: an argument that describes no network.
     """
-    network = layers(width, resolution, embedding, classes)
+    network = layers(width, resolution, embedding, classes, last)
     deployed, head = network[:-1], network[-1]
     kinds = macs_by_kind(network)
     weights = sum(map(layer_weights, network))
     batch_norm = sum(BATCH_NORM_VECTORS * layer.channels_out for layer in network if layer.batch_norm)
     without_head = weights + batch_norm - layer_weights(head)
     return Cost(
-        macs=sum(kinds.values()) - kinds["dense"],
+        macs=sum(kinds.values()) - layer_macs(head),
         macs_by_kind=kinds,
         classes=classes,
         parameters=weights + batch_norm,
@@ -90,6 +92,8 @@ def cost(width: float, resolution: int, embedding: int, classes: int = 1001) -> 
         parameters_without_batch_norm=weights,
         parameter_bytes=without_head * BYTES_PER_PARAMETER,
         peak_activation_bytes=max(activation_bytes(deployed)),
+        file_bytes=predict_file_bytes(deployed),
+        arena_bytes=predict_arena(deployed).total_bytes,
     )
 
 

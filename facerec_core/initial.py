@@ -57,7 +57,7 @@ def initial_arrays(init: str, candidate: Candidate) -> Arrays:
     """
     arrays: Arrays = read_arrays(_path(init), "set train.init=none, or another file")
     if init.startswith(SLICE):
-        arrays = slice_arrays(arrays, candidate.width, candidate.embedding)
+        arrays = slice_arrays(arrays, candidate.width, candidate.last or candidate.embedding)
     check_shapes(arrays, _shapes(candidate), init)
     return arrays
 
@@ -65,7 +65,7 @@ def initial_arrays(init: str, candidate: Candidate) -> Arrays:
 def _shapes(candidate: Candidate) -> dict[str, tuple[int, ...]]:
     """The shape of every weight of a candidate's headless network, by key."""
     out: dict[str, tuple[int, ...]] = {}
-    for layer in arch.layers(candidate.width, candidate.resolution, candidate.embedding):
+    for layer in arch.candidate_layers(candidate):
         if not layer.batch_norm:
             continue
         last = 1 if layer.kind == "depthwise" else layer.channels_out
@@ -87,9 +87,9 @@ class _Link:
     writes: str
 
 
-def _links(width: float, embedding: int) -> tuple[_Link, ...]:
+def _links(width: float, last: int) -> tuple[_Link, ...]:
     """The convolutions of a network in order, with the sets of channels they read and write."""
-    layers = arch.layers(width, ANY_SIDE, embedding)
+    layers = arch.layers(width, ANY_SIDE, last)
     added = {layer.block for layer in layers if layer.kind == "add"}
     links, current, entry, block = [], "image", "image", None
     for layer in layers:
@@ -107,18 +107,18 @@ def _links(width: float, embedding: int) -> tuple[_Link, ...]:
     return tuple(links)
 
 
-def slice_arrays(arrays: Arrays, width: float, embedding: int) -> dict[str, NDArray[Any]]:
+def slice_arrays(arrays: Arrays, width: float, last: int) -> dict[str, NDArray[Any]]:
     """The weights of a narrower network, cut out of those of a wider one.
 
     Args:
         arrays: the wider network's, as `read_arrays` gives them.
         width: width multiplier of the narrower one.
-        embedding: length of its fingerprint.
+        last: channels of its last convolution.
 
     Raises:
         OptionError: `arrays` lack a layer or are narrower somewhere.
     """
-    links = _links(width, embedding)
+    links = _links(width, last)
     _check_wide_enough(arrays, links)
     kept = _kept_channels(arrays, links)
     out = {}

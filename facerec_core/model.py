@@ -6,6 +6,7 @@ from typing import Any
 
 from facerec_core import arch
 from facerec_core.tf import keras
+from facerec_core.types import Candidate
 
 # Short runs see a few hundred steps; the 0.999 of the published recipe would leave the statistics at their start.
 BATCH_NORM_MOMENTUM = 0.95
@@ -27,6 +28,8 @@ def _apply(layer: arch.Layer, x: Any, block_input: Any) -> Any:
         return keras.layers.Add(name=layer.name)([block_input, x])
     if layer.kind == "mean":
         return keras.layers.GlobalAveragePooling2D(name=layer.name)(x)
+    if layer.kind == "dense":
+        return keras.layers.Dense(layer.channels_out, name=layer.name)(x)
     x = _convolution(layer)(x)
     x = keras.layers.BatchNormalization(
         momentum=BATCH_NORM_MOMENTUM, epsilon=BATCH_NORM_EPSILON, name=f"{layer.name}_bn"
@@ -34,11 +37,11 @@ def _apply(layer: arch.Layer, x: Any, block_input: Any) -> Any:
     return keras.layers.ReLU(6.0, name=f"{layer.name}_relu")(x) if layer.relu6 else x
 
 
-def build_network(width: float, resolution: int, embedding: int) -> Any:
+def build_network(candidate: Candidate) -> Any:
     """The headless network: float32 RGB in [-1, 1], [n, res, res, 3] -> float32 fingerprints [n, embedding]."""
-    image = keras.Input((resolution, resolution, 3), name="image")
+    image = keras.Input((candidate.resolution, candidate.resolution, 3), name="image")
     x, block_input, block = image, image, None
-    for layer in arch.layers(width, resolution, embedding):
+    for layer in arch.candidate_layers(candidate):
         if layer.block != block:
             block_input, block = x, layer.block
         x = _apply(layer, x, block_input)

@@ -22,6 +22,7 @@ from facerec_core.metrics import evaluate
 from facerec_core.options import Recipe
 from facerec_core.record_json import dump_record, parse_record
 from facerec_core.stages import StageStore, content_key, write_file
+from facerec_core.strip import strip
 from facerec_core.types import (
     SCHEMES,
     Candidate,
@@ -34,7 +35,7 @@ from facerec_core.types import (
     VariantRecord,
 )
 
-STAGE_VERSIONS = {"float": 1, "ptq": 1, "qat": 1, "eval": 1}
+STAGE_VERSIONS = {"float": 2, "ptq": 2, "qat": 2, "eval": 2}
 """Goes into the hashes: raise a stage's number when its code changes what it produces."""
 
 STAGE_OF: Mapping[Scheme, str] = {"float32": "float", "ptq_int8": "ptq", "qat_int8": "qat"}
@@ -92,9 +93,13 @@ STAGES: tuple[str, ...] = ("float", "ptq", "qat", *(f"eval-{scheme}" for scheme 
 
 @dataclass(frozen=True)
 class StageNotes:
-    """What a training or conversion stage says of itself beside its files."""
+    """What a training or conversion stage says of itself beside its files.
+
+    `converted_bytes` is the size of its .tflite file before names and metadata were stripped.
+    """
 
     seconds: float
+    converted_bytes: int
     curves: tuple[CurvePoint, ...] = ()
     calibration_images: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -259,8 +264,9 @@ def _build_float(run: _Run, folder: Path) -> None:
     run.report("float")(0, 0, "building the network")
     trained = train_float(task.candidate, faces, task.recipe.train, task.recipe.seed, run.report("float"))
     write_arrays(folder / "weights.npz", trained.arrays)
-    write_file(folder / "float32.tflite", convert_float(restore(task.candidate, trained.arrays)).content)
-    _write_notes(folder, StageNotes(time.perf_counter() - started, trained.curves))
+    converted = convert_float(restore(task.candidate, trained.arrays))
+    write_file(folder / "float32.tflite", strip(converted.content))
+    _write_notes(folder, StageNotes(time.perf_counter() - started, len(converted.content), trained.curves))
 
 
 def _build_ptq(run: _Run, folder: Path) -> None:
@@ -273,9 +279,10 @@ def _build_ptq(run: _Run, folder: Path) -> None:
     sample = calibration_sample(len(faces.names), task.recipe.quant.ptq.calibration_images, task.recipe.seed)
     converted = post_training(restore(task.candidate, run.arrays), faces.images[sample])
     tflite.check_fully_int8(converted.content)
-    write_file(folder / "ptq_int8.tflite", converted.content)
+    write_file(folder / "ptq_int8.tflite", strip(converted.content))
     names = tuple(faces.names[i] for i in sample)
-    _write_notes(folder, StageNotes(time.perf_counter() - started, calibration_images=names))
+    seconds = time.perf_counter() - started
+    _write_notes(folder, StageNotes(seconds, len(converted.content), calibration_images=names))
 
 
 def _build_qat(run: _Run, folder: Path) -> None:
@@ -287,9 +294,10 @@ def _build_qat(run: _Run, folder: Path) -> None:
     _configure(task)
     converted = quantization_aware(task.candidate, run.arrays, run.faces.train, task.recipe, run.report("qat"))
     tflite.check_fully_int8(converted.content)
-    write_file(folder / "qat_int8.tflite", converted.content)
+    write_file(folder / "qat_int8.tflite", strip(converted.content))
     warned = (QAT_FROM_SCRATCH,) if task.recipe.quant.qat.from_scratch else ()
-    _write_notes(folder, StageNotes(time.perf_counter() - started, converted.curves, warnings=warned))
+    seconds = time.perf_counter() - started
+    _write_notes(folder, StageNotes(seconds, len(converted.content), converted.curves, warnings=warned))
 
 
 def _write_notes(folder: Path, notes: StageNotes) -> None:
@@ -318,8 +326,9 @@ def _evaluate_file(run: _Run, scheme: Scheme) -> VariantRecord:
     report = run.report(f"eval-{scheme}")
     validation = _judge(run, interpreter, "validation", None, report)
     test = _judge(run, interpreter, "test", validation.threshold, report)
+    file = tflite.describe(path, scheme, run.notes(STAGE_OF[scheme]).converted_bytes)
     # Relative to the stages, so that a moved results folder still reads.
-    file = replace(tflite.describe(path, scheme), path=f"{path.parent.name}/{path.name}")
+    file = replace(file, path=f"{path.parent.name}/{path.name}")
     return VariantRecord(scheme, file, options.kernels, validation, test)
 
 

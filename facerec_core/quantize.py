@@ -61,7 +61,7 @@ def _convert(converter: Any, scheme: str) -> bytes:
 
 def restore(candidate: Candidate, arrays: Arrays) -> Any:
     """The candidate's headless network with trained weights."""
-    network = build_network(candidate.width, candidate.resolution, candidate.embedding)
+    network = build_network(candidate)
     assign(network, arrays, "the trained float weights", key="the float stage")
     return network
 
@@ -173,10 +173,7 @@ def quantization_aware(
 
 def calibrated(candidate: Candidate, arrays: Arrays, faces: FaceSet, recipe: Recipe, report: Report) -> Any:
     """The network with fake quantisation, its activation ranges those of the training images, nothing learnt yet."""
-    if recipe.quant.qat.from_scratch:
-        network = build_network(candidate.width, candidate.resolution, candidate.embedding)
-    else:
-        network = restore(candidate, arrays)
+    network = build_network(candidate) if recipe.quant.qat.from_scratch else restore(candidate, arrays)
     # AutoGraph would only translate, for seconds, what needs no translation.
     quantized = tf.autograph.experimental.do_not_convert(tfmot.quantization.keras.quantize_model)(network)
     _hold_statistics(quantized, before=EVERYTHING)

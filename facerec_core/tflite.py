@@ -16,6 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from facerec_core.arena import arena_is_measurable, measure_arena
 from facerec_core.errors import QuantizationError, StorageError
 from facerec_core.types import ModelFile, Scheme, TensorScale
 
@@ -55,11 +56,12 @@ def read_operators(content: bytes) -> tuple[Operator, ...]:
 
 
 def _tensors(graph: Any, indices: Iterable[int]) -> tuple[tuple[str, str], ...]:
-    """(name, dtype) of tensors; index -1 stands for one that an operator does without."""
+    """(name, dtype) of tensors, by number where names were stripped; an operator does without those of index -1."""
     from ai_edge_litert import schema_py_generated as schema
 
     types = _names_by_value(schema.TensorType)
-    return tuple((graph.tensors[i].name.decode(), types[graph.tensors[i].type]) for i in indices if i >= 0)
+    named = ((i, graph.tensors[i]) for i in indices if i >= 0)
+    return tuple((tensor.name.decode() if tensor.name else f"tensor {i}", types[tensor.type]) for i, tensor in named)
 
 
 def _is_int8(operator: Operator) -> bool:
@@ -192,8 +194,13 @@ def dequantize_output(output: NDArray[Any], scale: TensorScale) -> NDArray[np.fl
     return (output.astype(np.float32) - np.float32(scale.zero_point)) * np.float32(scale.scale)
 
 
-def describe(path: Path, scheme: Scheme) -> ModelFile:
-    """Read a file back: size, hash, scales and operators; an int8 scheme is checked to be int8 throughout.
+def describe(path: Path, scheme: Scheme, converted_bytes: int) -> ModelFile:
+    """Read a file back: size, hash, scales, operators and arena; an int8 scheme is checked to be int8 throughout.
+
+    Args:
+        path: the stripped file.
+        scheme: what it has to be.
+        converted_bytes: its size before it was stripped.
 
     Raises:
         QuantizationError: an int8 scheme whose file is not fully int8.
@@ -206,9 +213,11 @@ def describe(path: Path, scheme: Scheme) -> ModelFile:
     return ModelFile(
         path=str(path),
         size_bytes=len(content),
+        converted_bytes=converted_bytes,
         sha256=hashlib.sha256(content).hexdigest(),
         input=interpreter.input_scale,
         output=interpreter.output_scale,
         embedding=interpreter.embedding,
         operators=dict(sorted(Counter(op.name for op in read_operators(content)).items())),
+        arena=measure_arena(content) if arena_is_measurable() else None,
     )

@@ -151,9 +151,9 @@ def train_float(candidate: Candidate, faces: FaceSet, options: TrainOptions, see
         StorageError: `train.init` cannot be read.
         TrainingError: the loss or a weight became non-finite.
     """
-    network = build_network(candidate.width, candidate.resolution, candidate.embedding)
+    network = build_network(candidate)
     if options.init != "none":
-        assign(network, initial_arrays(options.init, candidate), options.init)
+        assign(network, initial_arrays(options.init, candidate), options.init, may_lack=["fingerprint"])
     classes = len(faces.identities)
     classifier = with_head(network, options, classes)
     phase = task_phase(options, classes, name="train", epochs=options.epochs, learning_rate=options.learning_rate)

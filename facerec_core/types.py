@@ -20,11 +20,22 @@ Split = Literal["validation", "test"]
 
 @dataclass(frozen=True)
 class Candidate:
-    """One architecture: width multiplier, input side in pixels, length of the fingerprint."""
+    """One architecture: width multiplier, input side in pixels, length of the fingerprint.
+
+    `last` is the number of channels of the last convolution where a linear layer maps them to the fingerprint; None
+    where the fingerprint is their mean.
+    """
 
     width: float
     resolution: int
     embedding: int
+    last: int | None = None
+
+    @property
+    def name(self) -> str:
+        """Width, resolution and length of the fingerprint: `0.5@128-640`, or `0.5@128-1280-128` with a linear layer."""
+        lengths = (self.embedding,) if self.last is None else (self.last, self.embedding)
+        return "-".join([f"{self.width:g}@{self.resolution}", *map(str, lengths)])
 
 
 @dataclass(frozen=True)
@@ -32,10 +43,11 @@ class Cost:
     """What an architecture costs, exact, from its layer list alone.
 
     `macs` and `peak_activation_bytes` are those of the network that is deployed, without its head;
-    `macs_by_kind["dense"]` is the head over `classes` identities. `parameters` and
+    `macs_by_kind["dense"]` includes the head over `classes` identities. `parameters` and
     `parameters_without_batch_norm` include the head; batch-normalisation layers count their four
     vectors each, as Keras does. `parameter_bytes` is the published rule of one byte a parameter of
-    the network without its head.
+    the network without its head; `file_bytes` predicts the stripped int8 .tflite, `arena_bytes` the arena of
+    TensorFlow Lite Micro on a 32-bit device.
     """
 
     macs: int
@@ -46,6 +58,8 @@ class Cost:
     parameters_without_batch_norm: int
     parameter_bytes: int
     peak_activation_bytes: int
+    file_bytes: int
+    arena_bytes: int
 
 
 @dataclass(frozen=True)
@@ -63,9 +77,13 @@ class Latency:
 
 @dataclass(frozen=True)
 class LimitCheck:
-    """One limit against one candidate; `excess` <= 0 means within the limit."""
+    """One limit against one candidate; `excess` <= 0 means within the limit.
+
+    `figure` names what was judged: `ram_bytes` may be about `peak_activation_bytes` or about `arena_bytes`.
+    """
 
     name: str
+    figure: str
     value: float
     limit: float
     unit: str
@@ -163,16 +181,31 @@ class TensorScale:
 
 
 @dataclass(frozen=True)
+class Arena:
+    """The memory of TensorFlow Lite Micro's interpreter: what it keeps for good, and the tensors of one inference."""
+
+    total_bytes: int
+    persistent_bytes: int
+    activation_bytes: int
+
+
+@dataclass(frozen=True)
 class ModelFile:
-    """A .tflite file as read back from disk."""
+    """A .tflite file as read back from disk, names and metadata stripped.
+
+    `converted_bytes` is its size before that. `arena` was measured in TensorFlow Lite Micro's interpreter on this
+    64-bit machine; None where that interpreter is not to be had.
+    """
 
     path: str
     size_bytes: int
+    converted_bytes: int
     sha256: str
     input: TensorScale
     output: TensorScale
     embedding: int
     operators: Mapping[str, int]
+    arena: Arena | None = None
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import io
 import re
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -91,16 +91,27 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     write_file(path, stream.getvalue())
 
 
-def assign(model: Any, arrays: Mapping[str, NDArray[Any]], source: str, key: str = "train.init") -> None:
+def assign(
+    model: Any,
+    arrays: Mapping[str, NDArray[Any]],
+    source: str,
+    key: str = "train.init",
+    *,
+    may_lack: Sequence[str] = (),
+) -> None:
     """Set every weight of `model` from `arrays`; extra arrays, such as a head, are ignored.
+
+    The layers named in `may_lack` stay as they are where `arrays` has nothing for them.
 
     Raises:
         OptionError: names the layers that are missing or of another shape, as with another width.
     """
-    check_shapes(arrays, {name: array.shape for name, array in to_arrays(model).items()}, source, key)
-    for layer in model.layers:
-        if layer.weights:
-            assign_layer(layer, arrays)
+    lacking = {name for name in may_lack if not any(key.startswith(f"{name}__") for key in arrays)}
+    layers = [layer for layer in model.layers if layer.weights and layer.name not in lacking]
+    own = to_arrays(model)
+    check_shapes(arrays, {name: own[name].shape for layer in layers for name in _keys(layer)}, source, key)
+    for layer in layers:
+        assign_layer(layer, arrays)
 
 
 def check_shapes(

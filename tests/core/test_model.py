@@ -11,6 +11,7 @@ from facerec_core.options import TrainOptions
 from facerec_core.quantize import convert_float
 from facerec_core.tf import keras
 from facerec_core.train import with_head
+from facerec_core.types import Candidate
 from facerec_core.weights import assign, read_arrays, to_arrays, write_arrays
 from tests.recipes import tiny_recipe
 
@@ -19,7 +20,7 @@ CONVOLUTIONS = {"Conv2D": ("conv", "pointwise"), "DepthwiseConv2D": ("depthwise"
 
 @pytest.fixture(scope="module")
 def network():
-    return build_network(0.35, 96, 448)
+    return build_network(Candidate(0.35, 96, 448))
 
 
 def test_the_network_maps_images_to_fingerprints_that_are_never_negative(network):
@@ -32,7 +33,7 @@ def test_the_network_maps_images_to_fingerprints_that_are_never_negative(network
 
 @pytest.mark.parametrize(("width", "resolution", "embedding"), [(0.35, 96, 448), (0.5, 128, 640), (0.73, 160, 100)])
 def test_the_cost_counts_the_parameters_of_the_built_network(width, resolution, embedding):
-    network = build_network(width, resolution, embedding)
+    network = build_network(Candidate(width, resolution, embedding))
     priced = cost(width, resolution, embedding, classes=10)
     assert network.count_params() == priced.parameters_without_head
     options: TrainOptions = tiny_recipe(train__loss="softmax").train
@@ -75,7 +76,7 @@ def test_the_cost_counts_the_multiplications_of_the_written_file(network):
 
 def test_weights_survive_their_file(network, tmp_path):
     write_arrays(tmp_path / "weights.npz", to_arrays(network))
-    other = build_network(0.35, 96, 448)
+    other = build_network(Candidate(0.35, 96, 448))
     other.set_weights([weight + 1 for weight in other.get_weights()])
     assign(other, read_arrays(tmp_path / "weights.npz", ""), "weights.npz")
     assert all(np.array_equal(a, b) for a, b in zip(other.get_weights(), network.get_weights(), strict=True))
@@ -83,7 +84,7 @@ def test_weights_survive_their_file(network, tmp_path):
 
 def test_weights_of_another_width_name_the_layers(network):
     with pytest.raises(OptionError, match=r"layers that differ: stem__kernel .* more$"):
-        assign(network, to_arrays(build_network(0.75, 96, 448)), "w.npz")
+        assign(network, to_arrays(build_network(Candidate(0.75, 96, 448))), "w.npz")
 
 
 def test_keras_own_mobilenet_under_its_own_names_is_the_same_network(tmp_path):
@@ -97,7 +98,7 @@ def test_keras_own_mobilenet_under_its_own_names_is_the_same_network(tmp_path):
                 [rng.uniform(0.5, 1.5, w.shape) * (1 if i % 3 == 0 else 0.3) for i, w in enumerate(layer.weights)]
             )
     write_arrays(tmp_path / "imagenet.npz", to_arrays(theirs))
-    ours = build_network(0.35, 96, 1280)
+    ours = build_network(Candidate(0.35, 96, 1280))
     assign(ours, read_arrays(tmp_path / "imagenet.npz", ""), "imagenet.npz")
     image = rng.uniform(-1, 1, (2, 96, 96, 3)).astype(np.float32)
     expected = theirs.predict(image, verbose=0)

@@ -92,7 +92,7 @@ def test_ptq_is_int8_throughout_without_the_head_and_close_to_float(network, fac
     content = post_training(network, faces.images[:16]).content
     check_fully_int8(content)
     fingerprints = embed(content, faces, tmp_path)
-    file = describe(tmp_path / "model.tflite", "ptq_int8")
+    file = describe(tmp_path / "model.tflite", "ptq_int8", 5000)
     assert file.operators == OPERATORS
     assert file.embedding == 32
     assert (file.input.dtype, file.output.dtype) == ("int8", "int8")
@@ -110,7 +110,7 @@ def test_batches_through_the_real_int8_file_equal_one_image_a_call(network, face
 def test_qat_files_are_int8_throughout_without_the_head(journey, faces, tmp_path):
     for content in (journey.file_before, journey.file_after):
         embed(content, faces, tmp_path)
-        file = describe(tmp_path / "model.tflite", "qat_int8")
+        file = describe(tmp_path / "model.tflite", "qat_int8", 5000)
         assert file.operators == OPERATORS
         assert file.embedding == 32
 

@@ -126,7 +126,7 @@ def test_the_int8_files_are_int8_throughout(swept) -> None:
     assert len(files) == 8
     for path in files:
         tflite.check_fully_int8(path.read_bytes())
-        described = tflite.describe(path, path.stem)
+        described = tflite.describe(path, path.stem, path.stat().st_size)
         assert (described.input.dtype, described.output.dtype) == ("int8", "int8")
         assert described.embedding in (448, 640)
 

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from facerec_core.arena import arena_is_measurable, measure_arena
 from facerec_core.errors import QuantizationError, StorageError
 from facerec_core.tflite import (
     Interpreter,
@@ -112,7 +113,7 @@ def test_a_file_that_is_no_tflite_is_named(tmp_path, content):
     with pytest.raises(StorageError, match=r"broken\.tflite"):
         Interpreter(path)
     with pytest.raises(StorageError, match=r"broken\.tflite"):
-        describe(path, "ptq_int8")
+        describe(path, "ptq_int8", 5000)
 
 
 def test_a_missing_file_is_named(tmp_path):
@@ -142,14 +143,17 @@ def test_describe_reads_everything_back(tmp_path):
     content = mean_colour_tflite(4, QUANTIZATION)
     path = tmp_path / "mean.tflite"
     path.write_bytes(content)
-    file = describe(path, "qat_int8")
+    file = describe(path, "qat_int8", 5000)
     assert file.size_bytes == len(content)
+    assert file.converted_bytes == 5000
     assert file.operators == {"MEAN": 1}
+    if arena_is_measurable():
+        assert file.arena == measure_arena(content)
     assert (file.embedding, file.input.dtype, file.output.zero_point) == (3, "int8", -1)
     path.write_bytes(mean_colour_tflite(4))
-    assert describe(path, "float32").input == FLOAT
+    assert describe(path, "float32", 5000).input == FLOAT
     with pytest.raises(QuantizationError):
-        describe(path, "ptq_int8")
+        describe(path, "ptq_int8", 5000)
 
 
 def with_float_end(end):
