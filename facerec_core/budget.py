@@ -2,52 +2,84 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from facerec_core.latency.board import BoardSpec
 from facerec_core.options import Budget, LatencyBudget
 from facerec_core.types import Cost, Feasibility, Latency, LimitCheck, Verdict
 
 
 def check(
-    cost: Cost,
-    latency: Latency,
-    budget: Budget,
-    *,
-    file_bytes: int | None = None,
-    ram_bytes: int | None = None,
+    cost: Cost, latency: Latency, budget: Budget, board: BoardSpec, *, file_bytes: int | None = None
 ) -> Feasibility:
     """Check a candidate against every limit that is set; a figure equal to its limit keeps it.
+
+    `flash_bytes` is what the board has beside its program, `ram_bytes` all it has; what they are compared with is
+    what the board's runtime keeps there.
 
     Args:
         cost: exact cost of the candidate.
         latency: its latency on the board.
         budget: the limits.
-        file_bytes: size of the .tflite file, None before there is one: that limit is then not checked yet.
-        ram_bytes: RAM of the board, the limit on activations where `budget.activation_bytes` sets none.
+        board: the board with its memories.
+        file_bytes: size of the .tflite file; None before there is one, then the predicted size counts.
     """
-    checks = [
-        _bytes("parameter_bytes", cost.parameter_bytes, budget.parameter_bytes),
-        _bytes("file_bytes", file_bytes, budget.file_bytes),
-        _bytes("activation_bytes", cost.peak_activation_bytes, budget.activation_bytes),
+    size = cost.file_bytes if file_bytes is None else file_bytes
+    figures = {
+        "parameter_bytes": cost.parameter_bytes,
+        "file_bytes": size,
+        "peak_activation_bytes": cost.peak_activation_bytes,
+        "arena_bytes": cost.arena_bytes,
+    }
+    flash, ram = (figures[name] for name in memory_figures(board))
+    checks = (
+        _bytes("parameter_bytes", "parameter_bytes", cost.parameter_bytes, budget.parameter_bytes),
+        _bytes("file_bytes", "file_bytes", size, budget.file_bytes),
+        _bytes("flash_bytes", memory_figures(board)[0], flash, room_for_model(board)),
+        _bytes("activation_bytes", "peak_activation_bytes", cost.peak_activation_bytes, budget.activation_bytes),
+        _bytes("ram_bytes", memory_figures(board)[1], ram, board.ram_bytes),
         _latency(latency, budget.latency),
-    ]
-    if budget.activation_bytes is None:
-        checks.insert(3, _bytes("ram_bytes", cost.peak_activation_bytes, ram_bytes))
+    )
     return Feasibility(tuple(item for item in checks if item is not None))
 
 
-def _bytes(name: str, value: int | None, limit: int | None) -> LimitCheck | None:
-    if value is None or limit is None:
-        return None
-    excess = value - limit
-    return LimitCheck(name, value, limit, "bytes", excess, "exceeded" if excess > 0 else "ok")
+def memory_figures(board: BoardSpec) -> tuple[str, str]:
+    """What a network takes on a board in flash and in RAM, as names of figures.
+
+    A compiled network keeps its int8 weights and int32 biases in flash, which is one byte a parameter with four for
+    each channel, just what `parameter_bytes` counts; an interpreted one the whole file, and in RAM the whole arena.
+    """
+    if board.deployed_as == "compiled":
+        return "parameter_bytes", "peak_activation_bytes"
+    return "file_bytes", "arena_bytes"
+
+
+def room_for_model(board: BoardSpec) -> int | None:
+    """Bytes of flash beside the program, None where the board states no flash."""
+    return None if board.flash_bytes is None else board.flash_bytes - board.program_bytes
+
+
+def for_file(limits: tuple[LimitCheck, ...], size_bytes: int) -> tuple[LimitCheck, ...]:
+    """The same limits judged by another file of the same candidate."""
+    return tuple(_judged(limit, size_bytes) if limit.figure == "file_bytes" else limit for limit in limits)
+
+
+def _judged(limit: LimitCheck, value: float) -> LimitCheck:
+    excess = value - limit.limit
+    return replace(limit, value=value, excess=excess, verdict="exceeded" if excess > 0 else "ok")
+
+
+def _bytes(name: str, figure: str, value: int, limit: int | None) -> LimitCheck | None:
+    return None if limit is None else _judged(LimitCheck(name, figure, value, limit, "bytes", 0, "ok"), value)
 
 
 def _latency(latency: Latency, budget: LatencyBudget) -> LimitCheck | None:
     """The latency limit; `value` is the figure that was judged, the interval's upper end under `upper`."""
     if budget.limit_ms is None:
         return None
-    value = latency.high_ms if budget.judge == "upper" else latency.ms
+    figure, value = ("latency_high_ms", latency.high_ms) if budget.judge == "upper" else ("latency_ms", latency.ms)
     verdict = _latency_verdict(latency, budget.limit_ms, budget)
-    return LimitCheck("latency_ms", value, budget.limit_ms, "ms", value - budget.limit_ms, verdict)
+    return LimitCheck("latency_ms", figure, value, budget.limit_ms, "ms", value - budget.limit_ms, verdict)
 
 
 def _latency_verdict(latency: Latency, limit_ms: float, budget: LatencyBudget) -> Verdict:

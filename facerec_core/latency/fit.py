@@ -2,11 +2,13 @@
 
 The coefficients are not negative and minimise the squared relative error, so that a network of 100 ms weighs as
 much as one of 2 s. Three kinds are enough on a Cortex-M: one figure for all MACs is off by up to a third, because
-a depthwise MAC costs several times a pointwise one.
+a depthwise MAC costs several times a pointwise one. A neural processing unit computes faster than it reads its
+weights, so its fits have the weights and the inference itself as terms instead of the head.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -15,32 +17,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facerec_core.arch import Layer
-from facerec_core.cost import macs_by_kind
+from facerec_core.cost import layer_weights, macs_by_kind
 
 Vector = NDArray[np.float64]
 
 FEATURES = ("conv_and_pointwise", "depthwise", "dense")
+"""Terms of a fit of timed networks: millions of MACs."""
+NPU_FEATURES = ("conv_and_pointwise", "depthwise", "weights", "inference")
+"""Terms of a fit of simulated ones: millions of MACs, millions of weights, and 1."""
+OPTIMALITY = 1e-12
+"""How far below zero a gradient may be, and how far above zero a coefficient must be, to count as such."""
 T_QUANTILES = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
 """0.975 quantiles of Student's t for 1 to 10 degrees of freedom; beyond 10 the last one errs on the wide side."""
 
 
 @dataclass(frozen=True)
 class Fit:
-    """Coefficients in ms per million MACs, in the order of `FEATURES`, and what they were found to be worth.
+    """Coefficients in ms per unit of each of `features`, and what they were found to be worth.
 
     `errors` holds predicted / measured - 1 of each row, predicted from all the others. `half_width` is half the
     95 % prediction interval on the natural logarithm of the latency; `extrapolated_half_width` replaces it
     outside the span of the fitted rows.
     """
 
-    coefficients: tuple[float, float, float]
+    coefficients: tuple[float, ...]
     errors: tuple[float, ...]
     half_width: float
     extrapolated_half_width: float
-
-    def predict(self, millions: Vector) -> float:
-        """Latency in ms of a network with `millions` of MACs, float64 [3] in the order of `FEATURES`."""
-        return float(millions @ np.asarray(self.coefficients))
+    features: tuple[str, ...] = FEATURES
 
     @property
     def mean_error(self) -> float:
@@ -53,60 +57,74 @@ class Fit:
         return float(np.max(np.abs(self.errors)))
 
 
-def mac_features(network: Sequence[Layer]) -> Vector:
-    """Millions of MACs of a network, float64 [3] in the order of `FEATURES`."""
+def mac_features(network: Sequence[Layer], features: Sequence[str] = FEATURES) -> Vector:
+    """What a network has of each feature, float64 [features]; MACs and weights in millions."""
     kinds = macs_by_kind(network)
-    return np.array([kinds["conv"] + kinds["pointwise"], kinds["depthwise"], kinds["dense"]]) / 1e6
+    values = {
+        "conv_and_pointwise": (kinds["conv"] + kinds["pointwise"]) / 1e6,
+        "depthwise": kinds["depthwise"] / 1e6,
+        "dense": kinds["dense"] / 1e6,
+        "weights": sum(map(layer_weights, network)) / 1e6 if "weights" in features else 0.0,
+        "inference": 1.0,
+    }
+    return np.array([values[feature] for feature in features])
 
 
 def nonnegative_least_squares(matrix: Vector, target: Vector) -> Vector:
     """The x >= 0 that minimises |matrix @ x - target|, for a matrix [rows, few columns].
 
     With few columns, trying every set of non-zero coefficients is exact: the optimum is the unconstrained
-    solution on its own support. Among equally good solutions the one with fewer coefficients is returned.
+    solution on its own support. The largest sets are tried first, and the first solution that meets the optimality
+    conditions ends the search. Among equally good solutions the one with fewer coefficients is returned.
     """
     columns = matrix.shape[1]
-    best, best_residual = np.zeros(columns), float(target @ target)
-    for count in range(1, columns + 1):
+    best, best_residual = np.zeros(columns), math.inf
+    for count in range(columns, -1, -1):
         for support in combinations(range(columns), count):
             chosen = list(support)
             solution, _, rank, _ = np.linalg.lstsq(matrix[:, chosen], target, rcond=None)
             if rank < count or (solution < 0).any():
                 continue
-            residual = float(np.sum((matrix[:, chosen] @ solution - target) ** 2))
-            if residual < best_residual - 1e-12:
-                best, best_residual = np.zeros(columns), residual
-                best[chosen] = solution
+            candidate = np.zeros(columns)
+            candidate[chosen] = solution
+            miss = matrix @ candidate - target
+            if (solution > OPTIMALITY).all() and (matrix.T @ miss >= -OPTIMALITY).all():
+                return candidate
+            residual = float(miss @ miss)
+            if residual < best_residual + 1e-12:
+                best, best_residual = candidate, residual
     return best
 
 
-def fit(millions: Vector, measured_ms: Vector, widths: Sequence[float]) -> Fit:
+def fit(millions: Vector, measured_ms: Vector, widths: Sequence[object], features: tuple[str, ...] = FEATURES) -> Fit:
     """Fit a table and find out how far its predictions are off.
 
     The interval inside the span is Student's t (0.975, rows less coefficients) times the root mean square of the
     leave-one-out errors. Outside the span it is at least the worst error on a width none of whose rows was used.
 
     Args:
-        millions: float64 [rows, 3], MACs in the order of `FEATURES`.
+        millions: float64 [rows, features], what each network has of them.
         measured_ms: float64 [rows], above 0.
-        widths: width multiplier of each row.
+        widths: width multiplier of each row, or whatever else tells one width of one family from another.
+        features: what the columns are.
 
     Raises:
-        ValueError: fewer than four rows or a single width, which leave nothing to judge the fit by.
+        ValueError: no more rows than features or a single width, which leave nothing to judge the fit by.
     """
-    rows = len(measured_ms)
-    if rows <= len(FEATURES) or len(set(widths)) == 1:
-        raise ValueError(f"{rows} rows of {len(set(widths))} widths; at least 4 rows of 2 widths are needed")
+    rows, needed = len(measured_ms), len(features) + 1
+    if rows < needed or len(set(widths)) == 1:
+        raise ValueError(f"{rows} rows of {len(set(widths))} widths; at least {needed} rows of 2 widths are needed")
     coefficients = _relative_fit(millions, measured_ms)
     index = np.arange(rows)
     errors = np.concatenate([_errors_without(index == row, millions, measured_ms) for row in index])
     freedom = rows - int(np.count_nonzero(coefficients))
     quantile = T_QUANTILES[min(freedom, len(T_QUANTILES)) - 1]
     half_width = quantile * float(np.sqrt(np.mean(np.log1p(errors) ** 2)))
-    unseen = [_errors_without(np.asarray(widths) == width, millions, measured_ms) for width in sorted(set(widths))]
+    groups = [np.array([width == one for width in widths]) for one in dict.fromkeys(widths)]
+    unseen = [_errors_without(group, millions, measured_ms) for group in groups]
     worst_unseen = max(float(np.max(np.abs(np.log1p(left_out)))) for left_out in unseen)
-    a, b, c = (float(value) for value in coefficients)
-    return Fit((a, b, c), tuple(map(float, errors)), half_width, max(half_width, worst_unseen))
+    extrapolated = max(half_width, worst_unseen)
+    return Fit(tuple(map(float, coefficients)), tuple(map(float, errors)), half_width, extrapolated, features)
 
 
 def _relative_fit(millions: Vector, measured_ms: Vector) -> Vector:

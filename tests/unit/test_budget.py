@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facerec_core.arch import resolve_embedding
-from facerec_core.budget import check
+from facerec_core.budget import check, for_file
 from facerec_core.cost import cost
-from facerec_core.latency import board_spec, estimate
+from facerec_core.latency import BoardSpec, board_spec, estimate
 from facerec_core.options import Budget, LatencyBudget
 from facerec_core.types import Latency
 
@@ -17,6 +17,7 @@ F746 = Path(__file__).parents[2] / "conf" / "board" / "stm32f746.yaml"
 WIDTHS = (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)
 RESOLUTIONS = (96, 128, 160, 192, 224)
 COST = cost(0.5, 128, 640)
+BARE = BoardSpec("bare", "core", 100, "runtime", "1", "table.csv", "compiled")
 
 
 def budget(judge="upper", limit_ms=500.0, **limits):
@@ -41,7 +42,7 @@ class TestTheGuidesChoice:
         length = resolve_embedding(embedding, width)
         limits = budget(judge, parameter_bytes=1_000_000)
         predicted = estimate(board, width, resolution, length)
-        return check(cost(width, resolution, length), predicted, limits, ram_bytes=board.ram_bytes)
+        return check(cost(width, resolution, length), predicted, limits, board)
 
     @pytest.mark.parametrize("judge", ["upper", "central"])
     @pytest.mark.parametrize("embedding", ["scaled", 1280])
@@ -64,7 +65,7 @@ class TestTheGuidesChoice:
             assert cautious.undecided == ("latency_ms",)
 
     def test_width_075_falls_by_size_alone(self, board):
-        assert self.judged(board, 0.75, 96, "scaled").violated == ("parameter_bytes",)
+        assert self.judged(board, 0.75, 96, "scaled").violated == ("parameter_bytes", "flash_bytes")
 
 
 @pytest.mark.parametrize(
@@ -85,20 +86,20 @@ class TestTheGuidesChoice:
     ],
 )
 def test_how_an_uncertain_latency_is_judged(judge, predicted, verdict, value):
-    (only,) = check(COST, predicted, budget(judge)).checks
+    (only,) = check(COST, predicted, budget(judge), BARE).checks
     assert (only.name, only.verdict, only.value, only.unit) == ("latency_ms", verdict, value, "ms")
     assert only.excess == value - 500
 
 
 def test_an_undecided_candidate_is_not_feasible():
-    feasibility = check(COST, latency(510, 450, 600), budget())
+    feasibility = check(COST, latency(510, 450, 600), budget(), BARE)
     assert not feasibility.feasible
     assert feasibility.violated == ()
     assert feasibility.undecided == ("latency_ms",)
 
 
 def test_limits_that_are_off_are_not_checked():
-    feasibility = check(COST, latency(9e9), budget(limit_ms=None))
+    feasibility = check(COST, latency(9e9), budget(limit_ms=None), BARE)
     assert feasibility.checks == ()
     assert feasibility.feasible
 
@@ -107,30 +108,70 @@ def test_a_figure_equal_to_its_limit_keeps_it():
     exact = budget(
         parameter_bytes=COST.parameter_bytes, file_bytes=900, activation_bytes=COST.peak_activation_bytes, limit_ms=7.0
     )
-    feasibility = check(COST, latency(7.0), exact, file_bytes=900)
+    feasibility = check(COST, latency(7.0), exact, BARE, file_bytes=900)
     assert verdicts(feasibility) == dict.fromkeys(
         ("parameter_bytes", "file_bytes", "activation_bytes", "latency_ms"), "ok"
     )
     assert {item.excess for item in feasibility.checks} == {0}
 
 
-def test_the_file_is_checked_once_it_exists():
+def test_the_predicted_file_counts_until_there_is_one():
     limits = budget(file_bytes=900_000)
-    assert "file_bytes" not in verdicts(check(COST, latency(1), limits))
-    (file, _) = check(COST, latency(1), limits, file_bytes=935_032).checks
+    (predicted, _) = check(COST, latency(1), limits, BARE).checks
+    assert (predicted.figure, predicted.value, predicted.verdict) == ("file_bytes", COST.file_bytes, "ok")
+    (file, _) = check(COST, latency(1), limits, BARE, file_bytes=935_032).checks
     assert (file.name, file.value, file.limit, file.unit, file.excess) == (
         "file_bytes", 935_032, 900_000, "bytes", 35_032,
     )  # fmt: skip
     assert file.verdict == "exceeded"
 
 
-def test_the_boards_ram_limits_activations_unless_the_budget_does():
-    ram = 100_000
-    assert verdicts(check(COST, latency(1), budget(), ram_bytes=ram))["ram_bytes"] == "exceeded"
-    own = verdicts(check(COST, latency(1), budget(activation_bytes=1_000_000), ram_bytes=ram))
-    assert own["activation_bytes"] == "ok"
-    assert "ram_bytes" not in own
-    assert "ram_bytes" not in verdicts(check(COST, latency(1), budget()))
+@pytest.mark.parametrize(
+    ("rule", "flash", "ram"),
+    [
+        ("compiled", ("parameter_bytes", COST.parameter_bytes), ("peak_activation_bytes", 245_760)),
+        ("interpreted", ("file_bytes", COST.file_bytes), ("arena_bytes", COST.arena_bytes)),
+    ],
+)
+def test_a_boards_memories_are_limits_on_what_its_runtime_keeps_there(rule, flash, ram):
+    board = replace(BARE, deployed_as=rule, flash_bytes=700_000, program_bytes=100_000, ram_bytes=300_000)
+    found = {c.name: c for c in check(COST, latency(1), budget(activation_bytes=1_000_000), board).checks}
+    assert (found["flash_bytes"].figure, found["flash_bytes"].value) == flash
+    assert (found["ram_bytes"].figure, found["ram_bytes"].value) == ram
+    assert found["flash_bytes"].limit == 600_000
+    assert found["flash_bytes"].verdict == "exceeded"
+    assert found["ram_bytes"].verdict == ("ok" if rule == "compiled" else "exceeded")
+    assert found["activation_bytes"].verdict == "ok"
+
+
+def test_a_board_without_stated_memories_limits_nothing():
+    assert set(verdicts(check(COST, latency(1), budget(), BARE))) == {"latency_ms"}
+
+
+def test_another_file_is_judged_by_its_own_size_and_nothing_else_changes():
+    board = replace(BARE, deployed_as="interpreted", flash_bytes=800_000, ram_bytes=400_000)
+    checks = check(COST, latency(1), budget(file_bytes=750_000), board, file_bytes=700_000).checks
+    judged = {c.name: c for c in for_file(checks, 760_000)}
+    assert (judged["file_bytes"].excess, judged["file_bytes"].verdict) == (10_000, "exceeded")
+    assert (judged["flash_bytes"].excess, judged["flash_bytes"].verdict) == (-40_000, "ok")
+    assert judged["ram_bytes"] in checks
+    assert judged["latency_ms"] in checks
+
+
+@pytest.mark.parametrize(
+    ("width", "resolution", "classes", "published_kib"),
+    [(0.35, 128, 5, 406.86), (0.35, 224, 1000, 1654.5), (1.0, 224, 1000, 3458.97), (1.4, 224, 1000, 6015.34)],
+)
+def test_compiled_weights_are_one_byte_a_parameter_as_published(width, resolution, classes, published_kib):
+    """The weights X-CUBE-AI 10.0.0 prints for its MobileNetV2 models: int8 weights and int32 biases.
+
+    github.com/STMicroelectronics/stm32ai-modelzoo, image_classification/mobilenetv2/README.md
+    @ 6f10965e6a40e2a28abd9c181f43cac4de4111c5.
+    """
+    embedding = resolve_embedding("scaled", width) if width > 1 else 1280
+    head = classes * embedding + 4 * classes
+    ours = cost(width, resolution, embedding).parameter_bytes + head
+    assert ours / 1024 == pytest.approx(published_kib, abs=0.01)
 
 
 @settings(deadline=None)
@@ -144,5 +185,5 @@ def test_raising_a_limit_never_loses_a_candidate(parameters, activations, limit_
         activation_bytes=activations + 1000,
         latency=LatencyBudget(limit_ms + 10, "upper"),
     )
-    if check(COST, predicted, tight).feasible:
-        assert check(COST, predicted, wide).feasible
+    if check(COST, predicted, tight, BARE).feasible:
+        assert check(COST, predicted, wide, BARE).feasible
