@@ -41,8 +41,12 @@ def _identity_json(entry: Entry) -> Json:
 
 def _cost_json(entry: Entry) -> Json:
     record, variant = entry.record, entry.variant
+    arena = variant.file.arena if variant else None
     return {
         "size_bytes": variant.file.size_bytes if variant else None,
+        "arena_bytes": arena.total_bytes if arena else None,
+        "predicted_file_bytes": record.cost.file_bytes,
+        "predicted_arena_bytes": record.cost.arena_bytes,
         "parameters": record.cost.parameters,
         "parameters_without_head": record.cost.parameters_without_head,
         "parameter_bytes": record.cost.parameter_bytes,

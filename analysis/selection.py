@@ -15,6 +15,7 @@ import moocore
 import numpy as np
 
 from analysis.records import SweepInfo
+from facerec_core.budget import for_file
 from facerec_core.roc import LISTED_FARS, far_label
 from facerec_core.types import (
     DEPLOYABLE,
@@ -109,7 +110,7 @@ def choose_metric(records: Sequence[RunRecord], target_far: float) -> Metric:
 
 def candidate_names(records: Sequence[RunRecord]) -> dict[str, str]:
     """A readable name for each key: "0.5@128-640", with the seed and the key where names would repeat."""
-    short = {r.key: f"{r.candidate.width:g}@{r.candidate.resolution}-{r.candidate.embedding}" for r in records}
+    short = {r.key: r.candidate.name for r in records}
     repeats = Counter(short.values())
     seeded = {r.key: f"{short[r.key]} seed {r.seed}" if repeats[short[r.key]] > 1 else short[r.key] for r in records}
     repeats = Counter(seeded.values())
@@ -124,14 +125,10 @@ def nondominated(points: Sequence[tuple[float, float, float]]) -> list[bool]:
     return [bool(kept) for kept in mask]
 
 
-def _checks(record: RunRecord, variant: VariantRecord | None, limits: Mapping[str, object]) -> tuple[LimitCheck, ...]:
-    """The record's limits, the one on the file judged by this variant's own file."""
-    limit = limits.get("file_bytes")
-    if variant is None or not isinstance(limit, int | float):
-        return record.feasibility.checks
-    size = variant.file.size_bytes
-    own = LimitCheck("file_bytes", size, limit, "bytes", size - limit, "ok" if size <= limit else "exceeded")
-    return (*(check for check in record.feasibility.checks if check.name != "file_bytes"), own)
+def _checks(record: RunRecord, variant: VariantRecord | None) -> tuple[LimitCheck, ...]:
+    """The record's limits, those on the file judged by this variant's own."""
+    checks = record.feasibility.checks
+    return checks if variant is None else for_file(checks, variant.file.size_bytes)
 
 
 def _standing(record: RunRecord, variant: VariantRecord | None, checks: tuple[LimitCheck, ...]) -> Standing:
@@ -145,23 +142,23 @@ def _standing(record: RunRecord, variant: VariantRecord | None, checks: tuple[Li
     return "undecided" if limits.undecided else "dominated"
 
 
-def _entries(record: RunRecord, name: str, metric: Metric, limits: Mapping[str, object]) -> list[Entry]:
+def _entries(record: RunRecord, name: str, metric: Metric) -> list[Entry]:
     """The candidate's entries; the eligible ones still count as dominated."""
     found: list[Entry] = []
     for variant in record.variants if record.status != "failed" and record.variants else (None,):
-        checks = _checks(record, variant, limits)
+        checks = _checks(record, variant)
         label = name if variant is None else f"{name} {SCHEME_NAMES[variant.scheme]}"
         value = None if variant is None else metric.of(variant.validation)
         found.append(Entry(label, _standing(record, variant, checks), record, variant, value, checks))
     return found
 
 
-def _rank(entry: Entry) -> tuple[float, float, float, float, int, int, str]:
+def _rank(entry: Entry) -> tuple[float | str, ...]:
     """Best first: metric, then smaller file, then lower latency; the rest only makes the order fixed."""
     candidate = entry.record.candidate
     value = -1.0 if entry.value is None else entry.value
     size = entry.variant.file.size_bytes if entry.variant else entry.record.cost.parameter_bytes
-    order = (candidate.width, candidate.resolution, candidate.embedding, entry.record.key)
+    order = (candidate.width, candidate.resolution, candidate.embedding, candidate.last or 0, entry.record.key)
     return (-value, size, entry.record.latency.ms, *order)
 
 
@@ -187,7 +184,7 @@ def select(records: Sequence[RunRecord], info: SweepInfo) -> Selection:
     """
     metric = choose_metric(records, info.target_far)
     names = candidate_names(records)
-    entries = [e for record in records for e in _entries(record, names[record.key], metric, info.limits)]
+    entries = [e for record in records for e in _entries(record, names[record.key], metric)]
     ranked = sorted(_with_front(entries), key=_rank)
     recommended = next((entry for entry in ranked if entry.standing == "front"), None)
     return Selection(metric, tuple(ranked), recommended)

@@ -21,12 +21,29 @@ _RATES = (
     "realised_tar",
 )
 COLUMNS: tuple[str, ...] = (
-    *("key", "label", "standing", "recommended", "variant", "width", "resolution", "embedding", "seed"),
+    *("key", "label", "standing", "recommended", "variant", "width", "resolution", "embedding", "last", "seed"),
     *("selection_metric", "selection_value"),
     *(f"validation_{rate}" for rate in _RATES),
     *(f"test_{rate}" for rate in _RATES),
-    *("size_bytes", "parameters", "parameters_without_head", "parameter_bytes", "macs", "peak_activation_bytes"),
-    *("latency_ms", "latency_low_ms", "latency_high_ms", "latency_provenance", "board", "runtime"),
+    *(
+        "size_bytes",
+        "arena_bytes",
+        "predicted_file_bytes",
+        "predicted_arena_bytes",
+        "parameters",
+        "parameters_without_head",
+        "parameter_bytes",
+        "macs",
+    ),
+    *(
+        "peak_activation_bytes",
+        "latency_ms",
+        "latency_low_ms",
+        "latency_high_ms",
+        "latency_provenance",
+        "board",
+        "runtime",
+    ),
     *("limits_exceeded", "limits_undecided", "failure_stage", "failure_message", "seconds", "git_commit", "sha256"),
 )
 

@@ -18,9 +18,9 @@ from facerec_core.stages import content_key
 from facerec_core.types import Cost, DataSummary, Feasibility, Latency
 from sweep.console import Display
 from sweep.schema import Settings
-from sweep.tracking_keys import candidate_name, flatten
+from sweep.tracking_keys import flatten
 
-_IN_THE_NAME = ("width", "res", "embedding")
+_IN_THE_NAME = ("width", "res", "embedding", "last")
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,7 @@ def point_names(settings: Sequence[Settings]) -> tuple[str, ...]:
     configs = [dict(flatten(one.config)) for one in settings]
     varied = [key for key in configs[0] if key not in _IN_THE_NAME and len({config.get(key) for config in configs}) > 1]
     return tuple(
-        " ".join([candidate_name(one.candidate), *_stated(config, varied)])
-        for one, config in zip(settings, configs, strict=True)
+        " ".join([one.candidate.name, *_stated(config, varied)]) for one, config in zip(settings, configs, strict=True)
     )
 
 
@@ -98,8 +97,9 @@ def _open_data(data: DataOptions, resolution: int, folds: int, root: Path, displ
 def _price(settings: Settings, classes: int) -> tuple[Cost, Latency, Feasibility]:
     candidate = settings.candidate
     shape = (candidate.width, candidate.resolution, candidate.embedding)
-    price, latency = cost(*shape, classes=classes), estimate(settings.board, *shape)
-    return price, latency, check(price, latency, settings.budget, ram_bytes=settings.board.ram_bytes)
+    price = cost(*shape, classes, candidate.last)
+    latency = estimate(settings.board, *shape, candidate.last)
+    return price, latency, check(price, latency, settings.budget, settings.board)
 
 
 def _point(name: str, settings: Settings, data: DataSummary, root: Path) -> Point:

@@ -57,8 +57,7 @@ def finished_record(point: Point, finished: Finished) -> RunRecord:
 
 def _feasibility(point: Point, file_bytes: int) -> Feasibility:
     """The limits again, now that there are files; the report judges each variant by its own."""
-    ram_bytes = point.settings.board.ram_bytes
-    return check(point.cost, point.latency, point.settings.budget, file_bytes=file_bytes, ram_bytes=ram_bytes)
+    return check(point.cost, point.latency, point.settings.budget, point.settings.board, file_bytes=file_bytes)
 
 
 def headline(record: RunRecord) -> str:
@@ -103,7 +102,8 @@ def limits_of(settings: Settings) -> dict[str, float | str | None]:
         "parameter_bytes": budget.parameter_bytes,
         "file_bytes": budget.file_bytes,
         "activation_bytes": budget.activation_bytes,
-        "ram_bytes": board.ram_bytes if budget.activation_bytes is None else None,
+        "flash_bytes": None if board.flash_bytes is None else board.flash_bytes - board.program_bytes,
+        "ram_bytes": board.ram_bytes,
         "latency_ms": budget.latency.limit_ms,
         "latency_judge": budget.latency.judge,
         "board": board.name,

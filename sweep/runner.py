@@ -13,6 +13,7 @@ from facerec_core.stages import StageStore, content_key
 from facerec_core.types import RunRecord
 from sweep import records
 from sweep.console import Display
+from sweep.forecast import remember
 from sweep.interrupts import Interrupts
 from sweep.points import Point, make_points
 from sweep.scheduler import Scheduler
@@ -133,6 +134,8 @@ def _records(
     for done in _carried([group[0] for group in waiting.values()], display):
         for point in waiting[done.task.key]:
             record = records.finished_record(point, done)
+            if done.outcome is not None:
+                remember(point.settings, point.task.key, point.cost, done.outcome.stage_seconds)
             display.finished(point.task.key, records.headline(record))
             for warning in record.warnings:
                 display.say(f"warning: {point.name}: {warning}")

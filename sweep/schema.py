@@ -14,7 +14,7 @@ from typing import ClassVar, Literal
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from facerec_core.arch import resolve_embedding
+from facerec_core.arch import resolve_embedding, resolve_last
 from facerec_core.errors import OptionError, UsageError, require
 from facerec_core.latency import BoardSpec
 from facerec_core.options import (
@@ -102,6 +102,7 @@ class Settings:
     width: float
     res: int
     embedding: int | Literal["scaled"]
+    last: int | Literal["scaled"] | None
     seed: int
     target_far: float
     sweep: str | None
@@ -122,6 +123,7 @@ class Settings:
         object.__setattr__(self, "width", check_width(self.width))
         check_resolution(self.res)
         resolve_embedding(self.embedding, self.width)
+        resolve_last(self.last, self.width)
         require(self.workers >= 1, "workers", self.workers, "a whole number of at least 1")
         require(self.sweep is None or bool(_NAME.fullmatch(self.sweep)), "sweep", self.sweep, _NAME_RULE)
         _ = self.recipe  # checks target_far and seed
@@ -129,7 +131,8 @@ class Settings:
     @property
     def candidate(self) -> Candidate:
         """The architecture, its fingerprint's length resolved to a number."""
-        return Candidate(self.width, self.res, resolve_embedding(self.embedding, self.width))
+        length, last = resolve_embedding(self.embedding, self.width), resolve_last(self.last, self.width)
+        return Candidate(self.width, self.res, length, last)
 
     @property
     def recipe(self) -> Recipe:

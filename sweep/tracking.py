@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -185,7 +185,7 @@ class Tracker:
     ) -> str:
         tags = {**common, "level": "candidate"}
         figures = [(key, value, 0) for key, value in keys.candidate_metrics(record).items()]
-        name = keys.candidate_name(record.candidate)
+        name = record.candidate.name
         with self._run(name, common["sweep_run_id"], tags, record) as run_id, _staging() as stage:
             self._log(run_id, keys.candidate_params(record), [*figures, *keys.curve_points(record)], record.ended_unix)
             (stage / "record.json").write_text(text, encoding="utf-8")
@@ -301,7 +301,7 @@ class Tracker:
             TrackingError: the tracker does not answer.
         """
         records = self.known_records(sweep.run_id).values()
-        return sorted(records, key=lambda r: (r.candidate.width, r.candidate.resolution, r.candidate.embedding, r.seed))
+        return sorted(records, key=lambda r: (*(figure or 0 for figure in astuple(r.candidate)), r.seed))
 
     def known_records(self, sweep_run_id: str) -> dict[str, RunRecord]:
         """The records of a sweep under their keys; errors as for `load_records`."""

@@ -28,14 +28,9 @@ STEPS_PER_DECADE = 100
 LONGEST_TAG = 500
 
 
-def candidate_name(candidate: Candidate) -> str:
-    """Width, resolution and length of the fingerprint: `0.5@128-640`."""
-    return f"{candidate.width:g}@{candidate.resolution}-{candidate.embedding}"
-
-
 def variant_name(candidate: Candidate, scheme: Scheme) -> str:
     """The candidate's name and the numeric scheme: `0.5@128-640 qat_int8`."""
-    return f"{candidate_name(candidate)} {scheme}"
+    return f"{candidate.name} {scheme}"
 
 
 def cost_metrics(record: RunRecord) -> dict[str, float]:
@@ -47,6 +42,8 @@ def cost_metrics(record: RunRecord) -> dict[str, float]:
         "parameter_bytes": cost.parameter_bytes,
         "macs": cost.macs,
         "peak_activation_bytes": cost.peak_activation_bytes,
+        "predicted_file_bytes": cost.file_bytes,
+        "predicted_arena_bytes": cost.arena_bytes,
         "latency_ms": latency.ms,
         "latency_low_ms": latency.low_ms,
         "latency_high_ms": latency.high_ms,
@@ -56,15 +53,26 @@ def cost_metrics(record: RunRecord) -> dict[str, float]:
 def variant_metrics(record: RunRecord, variant: VariantRecord) -> dict[str, float]:
     """Every figure of one variant: validation (bare keys), test (`test_`), file size and cost."""
     test = {f"test_{key}": value for key, value in _evaluation_metrics(variant.test).items()}
-    own = _evaluation_metrics(variant.validation) | test | {"size_bytes": variant.file.size_bytes}
+    own = _evaluation_metrics(variant.validation) | test | _file_metrics(variant)
     return _defined(own | {"threshold": variant.validation.threshold}) | cost_metrics(record)
+
+
+def _file_metrics(variant: VariantRecord) -> dict[str, float | None]:
+    file, arena = variant.file, variant.file.arena
+    return {
+        "size_bytes": file.size_bytes,
+        "converted_bytes": file.converted_bytes,
+        "arena_bytes": arena.total_bytes if arena else None,
+        "arena_persistent_bytes": arena.persistent_bytes if arena else None,
+        "arena_activation_bytes": arena.activation_bytes if arena else None,
+    }
 
 
 def candidate_metrics(record: RunRecord) -> dict[str, float]:
     """The cost, the seconds of each stage, and each variant's validation figures as `qat_int8/accuracy`."""
     figures: dict[str, float | None] = {f"{stage}_seconds": seconds for stage, seconds in record.stage_seconds.items()}
     for variant in record.variants:
-        own = _evaluation_metrics(variant.validation) | {"size_bytes": variant.file.size_bytes}
+        own = _evaluation_metrics(variant.validation) | _file_metrics(variant)
         figures |= {f"{variant.scheme}/{key}": value for key, value in own.items()}
     return cost_metrics(record) | _defined(figures)
 
@@ -136,10 +144,12 @@ def _shared_params(record: RunRecord) -> dict[str, str]:
         "width": f"{candidate.width:g}",
         "res": str(candidate.resolution),
         "embedding": str(candidate.embedding),
+        "last": _text(candidate.last),
         "seed": str(record.seed),
         "feasible": _text(record.feasibility.feasible),
         "board": record.latency.board,
         "runtime": record.latency.runtime,
+        "latency_provenance": record.latency.provenance,
     }
     return shared | ({"data": record.data.name} if record.data else {})
 

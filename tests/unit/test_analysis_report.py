@@ -99,7 +99,7 @@ def test_page_says_what_to_ship_why_and_how_to_repeat_it(eight):
     assert "Highest TAR at FAR 1e-3 on validation" in text
     assert "to spare" in text
     assert "loss became nan at step 40" in text
-    assert "latency_ms: 533 ms, limit 500 ms" in text
+    assert "latency_ms: 549 ms, limit 500 ms" in text
     assert COMMAND in text
     assert "5f1c0ffee5f1c0ff" in text
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from analysis.records import SweepInfo
 from analysis.selection import candidate_names, choose_metric, nondominated, select
 from facerec_core.types import Candidate, Feasibility, LimitCheck, RunRecord
-from tests.records import LIMITS, STARTED, as_failed, make_evaluation, make_record, make_records
+from tests.records import LIMITS, STARTED, as_failed, make_evaluation, make_limit, make_record, make_records
 
 
 def about(target_far=1e-3, **limits):
@@ -17,7 +17,7 @@ def about(target_far=1e-3, **limits):
 
 
 def with_checks(record: RunRecord, *verdicts):
-    checks = tuple(LimitCheck(f"limit_{v}", 2.0, 1.0, "ms", 1.0, v) for v in verdicts)
+    checks = tuple(LimitCheck(f"limit_{v}", "latency_ms", 2.0, 1.0, "ms", 1.0, v) for v in verdicts)
     return dataclasses.replace(record, feasibility=Feasibility(checks))
 
 
@@ -70,7 +70,9 @@ def test_a_trained_candidate_outside_a_limit_is_not_eligible(verdicts, standing)
 def test_the_file_limit_is_judged_by_each_variants_own_file():
     record = make_records(1)[0]
     smaller, larger = sorted(v.file.size_bytes for v in record.variants if v.scheme != "float32")
-    selection = select([record], about(file_bytes=(smaller + larger) / 2))
+    limit = make_limit("file_bytes", "file_bytes", smaller, (smaller + larger) / 2)
+    limited = dataclasses.replace(record, feasibility=Feasibility((*record.feasibility.checks, limit)))
+    selection = select([limited], about())
     assert [e.variant.file.size_bytes for e in selection.having("front")] == [smaller]
     over = selection.having("infeasible")[0]
     assert [(c.name, c.excess > 0) for c in over.checks if c.verdict == "exceeded"] == [("file_bytes", True)]

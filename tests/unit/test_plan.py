@@ -1,6 +1,7 @@
 """The plan of a grid, as people and programs read it."""
 
 import csv
+import dataclasses
 import io
 import json
 
@@ -8,12 +9,15 @@ import pytest
 
 from sweep.cli import main
 from sweep.compose import open_composer
-from sweep.plan import plan, write_table
+from sweep.plan import plan
+from sweep.plan_table import to_measure, write_table
 
 KEYS = {
-    "width", "resolution", "embedding", "parameters", "parameters_without_head", "parameter_bytes", "file_bytes",
-    "macs", "peak_activation_bytes", "latency_ms", "latency_low_ms", "latency_high_ms", "latency_provenance", "board",
-    "feasible", "violated", "undecided",
+    "width", "resolution", "embedding", "last", "parameters", "parameters_without_head",
+    "parameters_without_batch_norm", "parameter_bytes", "file_bytes", "macs", "macs_conv", "macs_pointwise",
+    "macs_depthwise", "peak_activation_bytes", "arena_bytes", "flash_bytes", "ram_bytes", "fingerprints",
+    "latency_ms", "latency_low_ms", "latency_high_ms", "latency_provenance", "latency_source", "board", "runtime",
+    "training_seconds", "feasible", "violated", "undecided",
 }  # fmt: skip
 
 
@@ -43,7 +47,8 @@ def test_the_guides_choice_is_the_largest_feasible(grid) -> None:
 
 def test_verdicts_and_their_limits_agree(grid) -> None:
     for row in (c.row for c in grid):
-        assert row.feasible == (not row.violated and not row.undecided)
+        assert row.feasible == (not row.violated)
+        assert set(row.undecided) <= set(row.violated)
         assert row.latency_low_ms <= row.latency_ms <= row.latency_high_ms
         assert ("parameter_bytes" in row.violated) == (row.parameter_bytes > 1_000_000)
 
@@ -53,11 +58,33 @@ def test_points_that_differ_only_in_their_recipe_are_one_row() -> None:
     assert len(planned("board=stm32f746,stm32h747")) == 2
 
 
-def test_no_limits_leave_only_the_ram_of_the_board() -> None:
+def test_no_limits_leave_only_the_memories_of_the_board() -> None:
     (small, large) = planned("budget=none", "width=1.4", "res=96,224")
-    assert small.row.violated == large.row.violated == ("ram_bytes",)
-    (free,) = planned("budget=none", "width=1.4", "res=224", "board.ram_bytes=null")
+    assert small.row.violated == large.row.violated == ("flash_bytes", "ram_bytes")
+    (free,) = planned("budget=none", "width=1.4", "res=224", "board.ram_bytes=null", "board.flash_bytes=null")
     assert free.row.feasible
+    assert free.row.fingerprints is None
+
+
+def test_what_a_network_takes_depends_on_what_the_runtime_keeps() -> None:
+    (compiled, interpreted) = (c.row for c in planned("width=0.5", "res=128", "board=stm32f746,stm32f746_tflm"))
+    assert (compiled.flash_bytes, compiled.ram_bytes) == (compiled.parameter_bytes, compiled.peak_activation_bytes)
+    assert (interpreted.flash_bytes, interpreted.ram_bytes) == (interpreted.file_bytes, interpreted.arena_bytes)
+    assert compiled.feasible
+    assert "ram_bytes" in interpreted.violated
+
+
+def test_the_flash_that_is_left_holds_fingerprints_with_their_names() -> None:
+    (row,) = (c.row for c in planned("width=0.5", "res=128", "board.flash_bytes=1000000", "board.program_bytes=100000"))
+    assert row.fingerprints == (900_000 - row.flash_bytes) // (640 + 32)
+    (full,) = (c.row for c in planned("width=0.5", "res=128", "board.flash_bytes=600000"))
+    assert full.fingerprints == 0
+
+
+def test_training_time_is_shown_where_it_is_known() -> None:
+    points = open_composer().many(["width=0.5", "res=96,128"])
+    rows = [c.row for c in plan(points, lambda point, cost: 90.0 if point.res == 96 else None)]
+    assert [row.training_seconds for row in rows] == [90.0, None]
 
 
 def test_json_is_all_of_standard_output(capsys) -> None:
@@ -67,8 +94,9 @@ def test_json_is_all_of_standard_output(capsys) -> None:
     assert [set(row) for row in rows] == [KEYS, KEYS]
     assert [(row["width"], row["resolution"]) for row in rows] == [(0.5, 128), (0.5, 160)]
     assert rows[0]["parameters"] == 601_264 + 641 * 1001
-    assert rows[0]["file_bytes"] is None
-    assert rows[1]["violated"] == ["ram_bytes"]
+    assert 0 < rows[0]["parameter_bytes"] < rows[0]["file_bytes"] < 1.2 * rows[0]["parameter_bytes"]
+    assert rows[1]["violated"] == ["ram_bytes", "latency_ms"]
+    assert rows[1]["undecided"] == ["latency_ms"]
     assert captured.err == ""
 
 
@@ -76,8 +104,8 @@ def test_csv_has_the_same_columns(capsys) -> None:
     assert main(["plan", "width=0.75", "res=224", "--csv"]) == 0
     (row,) = csv.DictReader(io.StringIO(capsys.readouterr().out))
     assert set(row) == KEYS
-    assert row["violated"] == "parameter_bytes ram_bytes latency_ms"
-    assert row["file_bytes"] == ""
+    assert row["violated"] == "parameter_bytes flash_bytes ram_bytes latency_ms"
+    assert row["training_seconds"] == ""
 
 
 def test_the_table_says_what_is_exceeded_and_by_how_much(grid) -> None:
@@ -86,11 +114,37 @@ def test_the_table_says_what_is_exceeded_and_by_how_much(grid) -> None:
     text = out.getvalue()
     lines = {tuple(line.split()[:2]): line for line in text.splitlines() if line}
     assert lines["0.5", "128"].rstrip().endswith("ok")
-    assert "ram +55 KiB" in lines["0.5", "160"]
+    assert "RAM +55 KiB" in lines["0.5", "160"]
     assert "latency undecided" in lines["0.5", "160"]
-    assert "parameter +297 KiB" in lines["0.75", "96"]
+    assert "parameters +297 KiB" in lines["0.75", "96"]
     assert "of 30 candidates meet every limit; the largest is width=0.5 res=128" in text
+    why = text[text.index("why not larger:") : text.index("measure these:")]
+    assert "width=0.5 res=160: RAM 375 of 320 KiB; latency 504 (" in why
+    assert "width=0.75 res=128: parameters 1,273 of 977 KiB; " in why
     assert "\x1b" not in text
+
+
+def test_undecided_candidates_are_the_first_to_measure(grid) -> None:
+    order = [c.row for c in to_measure(grid)]
+    undecided = [row for row in order if row.undecided]
+    assert order[: len(undecided)] == undecided
+    assert {(row.width, row.resolution) for row in undecided} >= {(0.5, 160)}
+    exceeded = [len(row.violated) for row in undecided]
+    assert exceeded == sorted(exceeded)
+    assert (order[len(undecided)].width, order[len(undecided)].resolution) == (0.5, 128)
+    out = io.StringIO()
+    write_table(grid, out)
+    lines = out.getvalue().partition("measure these:\n")[2].splitlines()
+    assert "against 500 ms is undecided" in lines[0]
+    assert "but it exceeds RAM" in lines[0]
+
+
+def test_nothing_is_left_to_measure_on_a_measured_board() -> None:
+    (row,) = planned("budget.latency.judge=measured_only", "width=0.5", "res=96")
+    assert row.row.undecided == ("latency_ms",)
+    assert to_measure([row]) == [row]
+    measured = dataclasses.replace(row, row=dataclasses.replace(row.row, latency_provenance="measured"))
+    assert to_measure([measured]) == []
 
 
 def test_boards_are_told_apart_when_there_are_several() -> None:

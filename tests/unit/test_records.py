@@ -18,7 +18,7 @@ def make_point(*overrides: str) -> Point:
     (one,) = settings(*overrides)
     shape = (one.width, one.res, one.candidate.embedding)
     price, latency = cost(*shape, classes=SUMMARY.train_identities), estimate(one.board, *shape)
-    feasibility = check(price, latency, one.budget, ram_bytes=one.board.ram_bytes)
+    feasibility = check(price, latency, one.budget, one.board)
     task = Task(one.candidate, one.recipe, SUMMARY.fingerprint, "stages", "cache")
     return Point("a point", one, task, SUMMARY, price, latency, feasibility)
 
@@ -32,16 +32,16 @@ def test_an_infeasible_candidate_is_recorded_with_its_reason_and_costs() -> None
     point = make_point("width=0.75")
     record = records.infeasible_record(point)
     assert (record.status, record.key, record.variants) == ("infeasible", point.key, ())
-    assert record.feasibility.violated == ("parameter_bytes",)
+    assert record.feasibility.violated == ("parameter_bytes", "flash_bytes")
     assert record.cost.parameters_without_head == 1_303_984
     assert record.config["width"] == 0.75
     assert {"python", "tensorflow", "mlflow"} <= record.versions.keys()
-    assert records.reasons(record.feasibility) == "parameter_bytes 1,303,984 of 1,000,000 bytes (exceeded)"
+    assert records.reasons(record.feasibility).startswith("parameter_bytes 1,303,984 of 1,000,000 bytes (exceeded), ")
 
 
 def test_reasons_leave_out_what_is_kept() -> None:
-    kept = LimitCheck("latency_ms", 120.4, 500, "ms", -370, "ok")
-    doubtful = LimitCheck("latency_ms", 490.4, 500, "ms", 5, "undecided")
+    kept = LimitCheck("latency_ms", "latency_ms", 120.4, 500, "ms", -370, "ok")
+    doubtful = LimitCheck("latency_ms", "latency_ms", 490.4, 500, "ms", 5, "undecided")
     assert records.reasons(Feasibility((kept, doubtful))) == "latency_ms 490 of 500 ms (undecided)"
 
 
@@ -94,13 +94,14 @@ def test_limits_are_named_as_in_the_report() -> None:
         "parameter_bytes": 1_000_000,
         "file_bytes": None,
         "activation_bytes": None,
+        "flash_bytes": given.board.flash_bytes - given.board.program_bytes,
         "ram_bytes": given.board.ram_bytes,
         "latency_ms": 500,
         "latency_judge": "upper",
         "board": "stm32f746",
     }
-    (other,) = settings("budget.activation_bytes=200000")
-    assert records.limits_of(other)["ram_bytes"] is None
+    (other,) = settings("board.flash_bytes=null", "board.ram_bytes=null")
+    assert (records.limits_of(other)["flash_bytes"], records.limits_of(other)["ram_bytes"]) == (None, None)
 
 
 def test_a_sweep_shows_its_axes() -> None:

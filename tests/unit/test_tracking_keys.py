@@ -4,7 +4,7 @@ import math
 import re
 from dataclasses import replace
 
-from facerec_core.types import CurvePoint, Failure, RocGrid
+from facerec_core.types import Candidate, CurvePoint, Failure, RocGrid
 from sweep import tracking_keys as keys
 from tests.records import as_failed, make_records
 
@@ -15,6 +15,12 @@ COMPARED = {
     "eer",
     "far_floor",
     "size_bytes",
+    "converted_bytes",
+    "arena_bytes",
+    "arena_persistent_bytes",
+    "arena_activation_bytes",
+    "predicted_file_bytes",
+    "predicted_arena_bytes",
     "parameters",
     "parameters_without_head",
     "macs",
@@ -31,7 +37,8 @@ COMPARED = {
 
 def test_names_are_readable():
     record = make_records(4)[3]
-    assert keys.candidate_name(record.candidate) == "0.5@128-640"
+    assert record.candidate.name == "0.5@128-640"
+    assert Candidate(0.5, 128, 64, 1280).name == "0.5@128-1280-64"
     assert keys.variant_name(record.candidate, "qat_int8") == "0.5@128-640 qat_int8"
 
 
