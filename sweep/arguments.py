@@ -70,7 +70,13 @@ def make_parser(verb: str | None) -> argparse.ArgumentParser:
     flags.add_argument("-h", "--help", action="store_true", help="this text")
     if verb is None:
         flags.add_argument("--version", action="store_true", help="the version")
-    if verb == "plan":
+    if verb == "latency":
+        flags.add_argument("--board", metavar="NAME", help="the same as board=NAME; of import, the new board's name")
+        flags.add_argument(
+            "--out", metavar="PATH", help="where to write: a file of measure, a folder of bench and import"
+        )
+        flags.add_argument("--runs", type=_runs, metavar="N", help="timed inferences a network")
+    if verb in {"plan", "latency"}:
         formats = flags.add_mutually_exclusive_group()
         formats.add_argument("--json", action="store_true", help="a list of objects instead of the table")
         formats.add_argument("--csv", action="store_true", help="comma-separated values instead of the table")
@@ -93,6 +99,12 @@ def _add_hydra_flags(flags: argparse._ArgumentGroup) -> None:
     flags.add_argument("-cd", "--config-dir", metavar="DIR", help="your own conf folder, preferred to the built-in one")
     flags.add_argument("-sc", "--shell-completion", metavar="ACTION", help="install=bash or uninstall=bash")
     flags.add_argument("--hydra-help", action="store_true", help="Hydra's own help")
+
+
+def _runs(text: str) -> int:
+    if text.isdecimal() and 3 <= int(text) <= 100_000:
+        return int(text)
+    raise OptionError("--runs", text, "3 to 100000")
 
 
 def _port(text: str) -> int:

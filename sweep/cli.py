@@ -100,12 +100,20 @@ def _train(verb: str, points: tuple[Settings, ...], command: str) -> int:
 
 def _plan(flags: Namespace, _command: str) -> int:
     points = _composer(flags).many(flags.overrides, default_grid=True)
-    from sweep.plan import plan, write_csv, write_json, write_table
+    from sweep.forecast import forecaster
+    from sweep.plan import plan, write_csv, write_json
+    from sweep.plan_table import write_table
 
     write = write_json if flags.json else write_csv if flags.csv else write_table
-    write(plan(points), sys.stdout)
+    write(plan(points, forecaster(points)), sys.stdout)
     sys.stdout.flush()
     return EXIT_OK
+
+
+def _latency(flags: Namespace, _command: str) -> int:
+    from sweep.latency import run
+
+    return run(flags, _composer(flags))
 
 
 def _report(flags: Namespace, _command: str) -> int:
@@ -127,6 +135,7 @@ _ACTIONS: dict[str, Callable[[Namespace, str], int]] = {
     "run": _run,
     "multirun": _multirun,
     "plan": _plan,
+    "latency": _latency,
     "report": _report,
     "ui": _ui,
 }

@@ -37,6 +37,18 @@ VERBS = {
             "the Pareto front, the ROC curves and the recommendation of a sweep",
             ("report", "report sweep=all", "report sweep=demo target_far=1e-2"),
         ),
+        Verb(
+            "latency",
+            "the latency tables: show, fit, measure, bench, import, simulate",
+            (
+                "latency show --board stm32f746",
+                "latency fit board=stm32h747",
+                "latency measure width=0.35,0.5 res=96,128",
+                "latency bench --out bench width=0.35,0.5 res=96,128",
+                "latency import uart.log --board my_board",
+                "latency simulate --board ethos_u55_128",
+            ),
+        ),
         Verb("ui", "MLflow's own pages on this machine", ("ui", "ui --port 5001")),
     )
 }

@@ -63,7 +63,7 @@ def test_help_of_a_verb_lists_keys_groups_and_flags(verb, capsys) -> None:
     assert "budget=default" in out
     assert "default, none" in out
     assert "--config-dir DIR" in out
-    assert ("--json" in out) == (verb == "plan")
+    assert ("--json" in out) == (verb in {"plan", "latency"})
     assert ("--port" in out) == (verb == "ui")
 
 
@@ -71,6 +71,8 @@ def test_help_of_a_verb_lists_keys_groups_and_flags(verb, capsys) -> None:
 def test_examples_in_the_help_work(verb, stand_in, capsys) -> None:
     for module, function in (("runner", "run_sweep"), ("reporting", "report"), ("ui", "serve")):
         stand_in(module, function)
+    for action in ("measure", "bench", "importing", "simulate"):
+        stand_in(f"latency.{action}", "act")
     for example in verb.examples:
         assert main(shlex.split(example)) == 0
 
@@ -131,7 +133,7 @@ def test_exit_statuses(error, status, line, stand_in, capsys) -> None:
         ("multirun sweep=latest", "sweep: got 'latest', allowed: any other name"),
         ("multirun paths.root=a,b", "paths: got 'several values', allowed: one value a sweep"),
         ("rnu", "unknown verb 'rnu', nearest: run"),
-        ("xyzzy", "unknown verb 'xyzzy', allowed: run, multirun, plan, report, ui"),
+        ("xyzzy", "unknown verb 'xyzzy', allowed: run, multirun, plan, report, latency, ui"),
         ("width=0.5", "no verb before 'width=0.5', allowed: run, "),
         ("--config-dir mine", "no verb given, allowed: run, "),
         ("plan --jsn", "unknown flag '--jsn', nearest: --json"),

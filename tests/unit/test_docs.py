@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 import shlex
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -55,7 +56,13 @@ def test_every_command_composes(composer: Composer, file: str, command: str) -> 
     verb, rest = split_verb(shlex.split(command, comments=True))
     flags = parse_flags(verb, rest)
     assert verb in VERBS
-    if verb in {"multirun", "plan"}:
+    if verb in {"latency", "data"}:
+        action, *rest = flags.overrides
+        assert action in import_module(f"sweep.{verb}").ACTIONS
+        board = flags.board if verb == "latency" and action != "import" else None
+        overrides = [argument for argument in rest if "=" in argument] + [f"board={board}"] * (board is not None)
+        assert composer.many(overrides, default_grid=True)
+    elif verb in {"multirun", "plan"}:
         assert composer.many(flags.overrides, default_grid=verb == "plan")
     else:
         assert composer.one(flags.overrides)
