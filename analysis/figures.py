@@ -19,7 +19,7 @@ from analysis.figure_data import COLOURS, PLAIN, ParetoPoint, RocLine, roc_line,
 from analysis.selection import Entry, Metric
 from facerec_core.types import RunRecord, Scheme, Split
 
-MARKERS: Mapping[Scheme, str] = {"float32": "s", "ptq_int8": "o", "qat_int8": "D"}
+MARKERS: Mapping[Scheme, str] = {"float32": "s", "float32_control": "X", "ptq_int8": "o", "qat_int8": "D"}
 INK = "#22272e"
 RECOMMENDED = "#d55e00"
 LABELS = 12

@@ -21,8 +21,18 @@ from facerec_core.types import SCHEMES, Scheme
 INK = "#22272e"
 GRID = "#e6e8eb"
 RECOMMENDED = "#d55e00"
-SYMBOLS: Mapping[Scheme, str] = {"float32": "square", "ptq_int8": "circle", "qat_int8": "diamond"}
-DASHES: Mapping[Scheme, str] = {"float32": "dash", "ptq_int8": "dot", "qat_int8": "solid"}
+SYMBOLS: Mapping[Scheme, str] = {
+    "float32": "square",
+    "float32_control": "cross",
+    "ptq_int8": "circle",
+    "qat_int8": "diamond",
+}
+DASHES: Mapping[Scheme, str] = {
+    "float32": "dash",
+    "float32_control": "dashdot",
+    "ptq_int8": "dot",
+    "qat_int8": "solid",
+}
 
 
 def plotly_script() -> str:

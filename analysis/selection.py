@@ -28,7 +28,12 @@ from facerec_core.types import (
 )
 
 Standing = Literal["front", "dominated", "undecided", "infeasible", "failed", "reference"]
-SCHEME_NAMES: Mapping[Scheme, str] = {"float32": "float", "ptq_int8": "PTQ", "qat_int8": "QAT"}
+SCHEME_NAMES: Mapping[Scheme, str] = {
+    "float32": "float",
+    "float32_control": "float control",
+    "ptq_int8": "PTQ",
+    "qat_int8": "QAT",
+}
 
 
 @dataclass(frozen=True)

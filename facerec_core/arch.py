@@ -30,6 +30,7 @@ BLOCKS = sum(stage[2] for stage in STAGES)
 STEM_CHANNELS = 32
 LAST_CHANNELS = 1280
 DIVISOR = 8
+BATCH_NORM_EPSILON = 1e-3
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from facerec_core.data.cache import release
 from facerec_core.data.records import FaceSet
 from facerec_core.options import AugmentOptions
 from facerec_core.tf import tf
@@ -14,6 +16,11 @@ from facerec_core.tf import tf
 IMAGES_AN_IDENTITY = 4
 """In a balanced batch, so that every image meets three partners."""
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
+CHANNELS = 3
+BLUR_SIDE = 96
+"""The side at which `train.augment.blur` is in pixels; at other resolutions the blur covers the same part of a face."""
+GAUSSIAN_REACH = 3
+"""Standard deviations after which a kernel is cut off: 99.7 % of it lie within."""
 
 
 def to_network_range(images: Any) -> Any:
@@ -39,7 +46,7 @@ def _geometry(images: Any, options: AugmentOptions, seeds: Any) -> Any:
     return tf.raw_ops.ImageProjectiveTransformV3(
         images=images,
         transforms=tf.stack(rows, 1),
-        output_shape=tf.shape(images)[1:3],
+        output_shape=images.shape[1:3],
         interpolation="BILINEAR",
         fill_mode="NEAREST",
         fill_value=0.0,
@@ -57,27 +64,87 @@ def _colour(images: Any, options: AugmentOptions, seeds: Any) -> Any:
     return tf.clip_by_value(images, -1.0, 1.0)
 
 
+def _blur(images: Any, options: AugmentOptions, seed: Any) -> Any:
+    """Blur each image by a Gaussian of its own, its standard deviation drawn from 0 to `blur` x side / 96 pixels.
+
+    The kernel differs from image to image but not within one, so the images are laid side by side as channels of a
+    single one: two depthwise convolutions, down and across, do for the batch. At the edges the image is reflected.
+    """
+    side = images.shape[1]
+    n = tf.shape(images)[0]
+    largest = options.blur * side / BLUR_SIDE
+    radius = math.ceil(GAUSSIAN_REACH * largest)
+    taps = tf.range(-radius, radius + 1, dtype=tf.float32)[:, None]
+    # Far below a tenth of a pixel the kernel is 1 and zeros; at 0 it would be 0 / 0.
+    sigma = tf.maximum(tf.random.stateless_uniform([1, n], seed, 0.0, largest), 0.1)
+    kernel = tf.exp(-0.5 * tf.square(taps / sigma))
+    kernel = tf.repeat(kernel / tf.reduce_sum(kernel, 0, keepdims=True), CHANNELS, axis=1)
+    plane = tf.reshape(tf.transpose(images, [1, 2, 0, 3]), [1, side, side, n * CHANNELS])
+    plane = tf.pad(plane, [[0, 0], [radius, radius], [radius, radius], [0, 0]], "SYMMETRIC")
+    for shape in ([-1, 1], [1, -1]):
+        weights = tf.reshape(kernel, [*shape, n * CHANNELS, 1])
+        plane = tf.nn.depthwise_conv2d(plane, weights, strides=[1, 1, 1, 1], padding="VALID")
+    return tf.transpose(tf.reshape(plane, [side, side, n, CHANNELS]), [2, 0, 1, 3])
+
+
+def _cutout(images: Any, options: AugmentOptions, seeds: Any) -> Any:
+    """Cover half of the images with a rectangle of one grey, its sides up to `cutout` of the image's, anywhere in it.
+
+    DeVries and Taylor, "Improved Regularization of Convolutional Neural Networks with Cutout", 2017, with random
+    sides and greys, as in Zhong et al., "Random Erasing Data Augmentation", AAAI 2020.
+    """
+    n, side = tf.shape(images)[0], images.shape[1]
+    half = tf.random.stateless_uniform([n, 2], seeds[0], 0.0, 0.5 * options.cutout * side)
+    centre = tf.random.stateless_uniform([n, 2], seeds[1], 0.0, side)
+    covered = tf.random.stateless_uniform([n, 1], seeds[2]) < 0.5
+    inside = tf.abs(tf.range(side, dtype=tf.float32) + 0.5 - centre[..., None]) < half[..., None]
+    down, across = tf.unstack(inside & covered[..., None], axis=1)
+    grey = tf.random.stateless_uniform([n, 1, 1], seeds[3], -1.0, 1.0)
+    # Channels laid out as columns: broadcasting over a last axis of three takes twice the time.
+    flat = tf.reshape(images, [n, side, side * CHANNELS])
+    mask = down[..., None] & tf.repeat(across, CHANNELS, axis=1)[:, None]
+    return tf.reshape(tf.where(mask, grey, flat), [n, side, side, CHANNELS])
+
+
 def augment(images: Any, options: AugmentOptions, seed: Any) -> Any:
-    """Random geometry and colour, the same for the same `seed` (int64 [2]); float32 in, float32 out."""
+    """Random geometry, blur, colour and cutout, the same for the same `seed` (int64 [2]).
+
+    float32 [n, side, side, 3] in [-1, 1] in and out. Blur and cutout have seeds of their own, so that switching them
+    on leaves the other changes as they were.
+    """
     seeds = tf.unstack(tf.random.split(seed, 6))
-    return _colour(_geometry(images, options, seeds), options, seeds)
+    later = tf.unstack(tf.random.split(tf.random.fold_in(seed, 1), 5))
+    images = _geometry(images, options, seeds)
+    if options.blur:
+        images = _blur(images, options, later[0])
+    images = _colour(images, options, seeds)
+    return _cutout(images, options, later[1:]) if options.cutout else images
 
 
 def _gather(faces: FaceSet) -> Any:
     """A tensor function that reads rows of the memory-mapped images."""
     shape = (None, *faces.images.shape[1:])
 
+    def rows(indices: NDArray[np.int64]) -> NDArray[np.uint8]:
+        images = faces.images[indices]
+        release(faces.images)
+        return images
+
     def gather(indices: Any) -> Any:
-        images = tf.numpy_function(lambda i: faces.images[i], [indices], tf.uint8, stateful=False)
-        return tf.ensure_shape(images, shape)
+        return tf.ensure_shape(tf.numpy_function(rows, [indices], tf.uint8, stateful=False), shape)
 
     return gather
 
 
 def training_batches(
-    faces: FaceSet, order: NDArray[np.int64], batch_size: int, augmentation: AugmentOptions | None, seed: int
+    faces: FaceSet,
+    order: NDArray[np.int64],
+    batch_size: int,
+    augmentation: AugmentOptions | None,
+    seed: int,
+    teacher: NDArray[np.float32] | None = None,
 ) -> Any:
-    """A dataset of (float32 images, int64 labels) that walks `order`, dropping the incomplete last batch.
+    """A dataset of (float32 images, (int64 labels, teacher's fingerprints)), dropping the incomplete last batch.
 
     Args:
         faces: the images.
@@ -85,9 +152,11 @@ def training_batches(
         batch_size: images a batch.
         augmentation: None leaves the images as they are.
         seed: of the augmentation.
+        teacher: float32 [images, t]; None delivers fingerprints of length 0.
     """
     gather = _gather(faces)
     labels = tf.constant(faces.labels)
+    vectors = tf.constant(np.zeros((len(faces.labels), 0), np.float32) if teacher is None else teacher)
 
     def load(step: Any, indices: Any) -> Any:
         # Rows are read in file order; within a batch the order means nothing.
@@ -95,7 +164,7 @@ def training_batches(
         images = to_network_range(gather(indices))
         if augmentation is not None:
             images = augment(images, augmentation, tf.stack([tf.cast(seed, tf.int64), step]))
-        return images, tf.gather(labels, indices)
+        return images, (tf.gather(labels, indices), tf.gather(vectors, indices))
 
     batches = tf.data.Dataset.from_tensor_slices(order).batch(batch_size, drop_remainder=True)
     steps = tf.data.Dataset.counter()
@@ -105,11 +174,35 @@ def training_batches(
     ).prefetch(2)
 
 
-def shuffled_order(count: int, epochs: int, batch_size: int, seed: int) -> NDArray[np.int64]:
+def shuffled_order(labels: NDArray[np.int64], epochs: int, batch_size: int, seed: int) -> NDArray[np.int64]:
     """A fresh permutation an epoch, each cut to whole batches, joined: int64 [epochs * whole]."""
-    rng = np.random.default_rng(seed)
+    rng, count = np.random.default_rng(seed), len(labels)
     whole = max(count // batch_size, 1) * min(batch_size, count)
     return np.concatenate([rng.permutation(count)[:whole] for _ in range(epochs)])
+
+
+def even_order(labels: NDArray[np.int64], epochs: int, batch_size: int, seed: int) -> NDArray[np.int64]:
+    """As many images as `shuffled_order`, drawn so that every identity comes equally often: int64 [epochs * whole].
+
+    An identity's images are gone through in a random order before one of them comes again, over all epochs.
+    """
+    rng = np.random.default_rng(seed)
+    whole = max(len(labels) // batch_size, 1) * min(batch_size, len(labels))
+    images, slots = _by_person(labels), epochs * whole
+    rounds = -(-slots // len(images))
+    turns = np.concatenate([rng.permutation(len(images)) for _ in range(rounds)])[:slots]
+    order = np.empty(slots, np.int64)
+    for person, own_slots in zip(np.unique(turns), _by_person(turns), strict=True):
+        own = images[person]
+        passes = [rng.permutation(own) for _ in range(-(-len(own_slots) // len(own)))]
+        order[own_slots] = np.concatenate(passes)[: len(own_slots)]
+    return order
+
+
+def _by_person(labels: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """The positions of each label that occurs, in ascending order of the label."""
+    order = np.argsort(labels, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(labels[order])) + 1)
 
 
 def balanced_order(labels: NDArray[np.int64], epochs: int, batch_size: int, seed: int) -> NDArray[np.int64]:

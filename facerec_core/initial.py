@@ -1,4 +1,4 @@
-"""Where a network's first weights come from: `train.init` as none, FILE, or slice:FILE of a wider network.
+"""Where a network's first weights come from: `train.init` as none, imagenet, FILE, or slice:FILE of a wider network.
 
 Slicing keeps, wherever two layers meet, the channels that matter most there: those with the largest batch-normalisation
 scale (Liu et al., "Network Slimming", ICCV 2017) times the absolute weights that read them (Li et al., "Pruning Filters
@@ -20,22 +20,25 @@ from facerec_core import arch
 from facerec_core.errors import OptionError
 from facerec_core.stages import file_digest
 from facerec_core.types import Candidate
-from facerec_core.weights import check_shapes, read_arrays
+from facerec_core.weights import check_shapes, own_key, read_arrays, to_arrays
 
 Arrays = Mapping[str, NDArray[Any]]
 SLICE = "slice:"
 VECTORS = ("gamma", "beta", "moving_mean", "moving_variance")
 ANY_SIDE = 96  # weights do not depend on the resolution
-ALLOWED = "none, an .npz file of MobileNetV2 weights, or slice:FILE of a network at least as wide"
+ALLOWED = "none, imagenet, a .npz, .h5 or .keras of MobileNetV2 weights, or slice:FILE of a network at least as wide"
+IMAGENET = "imagenet"
+IMAGENET_WIDTHS = (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)
+"""Widths for which Keras publishes weights, of 224 px, with 1280 channels in the last convolution below width 1."""
 
 
 def init_identity(init: str) -> str:
-    """What the initial weights are, by content: "none", or a hash of the file and how it is used.
+    """What the initial weights are, by content: "none", "imagenet", or a hash of the file and how it is used.
 
     Raises:
         OptionError: the file cannot be read.
     """
-    if init == "none":
+    if init in ("none", IMAGENET):
         return init
     try:
         digest = file_digest(_path(init))
@@ -48,6 +51,29 @@ def _path(init: str) -> Path:
     return Path(init.removeprefix(SLICE)).expanduser()
 
 
+def check_init(init: str, candidate: Candidate) -> None:
+    """Raise what `initial_arrays` would, as far as that is known without TensorFlow and without fetching anything."""
+    if init != IMAGENET:
+        initial_arrays(init, candidate)
+    elif candidate.width not in IMAGENET_WIDTHS:
+        widths = ", ".join(map(str, IMAGENET_WIDTHS))
+        raise OptionError("train.init", init, f"another start at width {candidate.width:g}: weights exist for {widths}")
+
+
+def _imagenet_arrays(candidate: Candidate) -> Arrays:
+    """Keras' ImageNet weights of the candidate's width, from its cache or fetched into it; imports TensorFlow."""
+    from facerec_core.tf import keras
+
+    check_init(IMAGENET, candidate)
+    try:
+        model = keras.applications.MobileNetV2((224, 224, 3), candidate.width, include_top=False, weights="imagenet")
+    except Exception as error:  # whatever the network and Keras raise; the message names it
+        place = "put Keras' mobilenet_v2_weights_tf_dim_ordering_tf_kernels_WIDTH_224_no_top.h5 into ~/.keras/models"
+        hint = f"they cannot be fetched ({str(error).splitlines()[0]}); {place}, or give that file"
+        raise OptionError("train.init", IMAGENET, ALLOWED, hint) from error
+    return {own_key(key): array for key, array in to_arrays(model).items()}
+
+
 def initial_arrays(init: str, candidate: Candidate) -> Arrays:
     """The weights that `init`, which is not none, gives a candidate.
 
@@ -55,7 +81,10 @@ def initial_arrays(init: str, candidate: Candidate) -> Arrays:
         OptionError: the weights are of another width or embedding, or too narrow to be sliced; names the layers.
         StorageError: the file cannot be read.
     """
-    arrays: Arrays = read_arrays(_path(init), "set train.init=none, or another file")
+    if init == IMAGENET:
+        arrays = _imagenet_arrays(candidate)
+    else:
+        arrays = read_arrays(_path(init), "set train.init=none, or another file")
     if init.startswith(SLICE):
         arrays = slice_arrays(arrays, candidate.width, candidate.last or candidate.embedding)
     check_shapes(arrays, _shapes(candidate), init)

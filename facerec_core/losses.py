@@ -1,7 +1,8 @@
-"""What the float network learns from: identities as classes, or its own fingerprints."""
+"""What the float network learns from: identities as classes, a teacher's fingerprints, or its own."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from facerec_core.options import TrainOptions
@@ -39,26 +40,80 @@ def arcface_logits(cosines: Any, one_hot: Any, scale: float, margin: float) -> A
     return scale * tf.where(one_hot > 0, target, cosine)
 
 
-def classification_head(options: TrainOptions, classes: int) -> Any:
-    """The layer that is trained with the network and removed afterwards."""
+def cosface_logits(cosines: Any, one_hot: Any, scale: float, margin: float) -> Any:
+    """Logits of the large margin cosine loss: scale * (cos(theta) - margin) for the true class.
+
+    Wang et al., "CosFace", CVPR 2018, equation 4.
+    """
+    return scale * (cosines - margin * one_hot)
+
+
+MARGINS: Mapping[str, Callable[[Any, Any, float, Any], Any]] = {"arcface": arcface_logits, "cosface": cosface_logits}
+IDENTITY, TEACHER = "head", "teacher"
+"""Names of the two outputs training may have, and of their layers; both layers are removed afterwards."""
+FINGERPRINT, FLOAT = "fingerprint", "float"
+"""Names of the outputs that QAT compares where it follows the float network."""
+
+
+def training_outputs(
+    options: TrainOptions, fingerprint: Any, classes: int, teacher_numbers: int | None
+) -> dict[str, Any]:
+    """What a network is trained through, by name: identities, a teacher's fingerprint, or both.
+
+    Args:
+        options: which loss.
+        fingerprint: the network's output, [n, d].
+        classes: identities of the training split.
+        teacher_numbers: length of the teacher's fingerprints; None without a teacher.
+    """
+    outputs = {}
     if options.loss == "softmax":
-        return keras.layers.Dense(classes, name="head")
-    return CosineHead(classes, name="head")
+        outputs[IDENTITY] = keras.layers.Dense(classes, name=IDENTITY)(fingerprint)
+    elif options.loss in MARGINS:
+        outputs[IDENTITY] = CosineHead(classes, name=IDENTITY)(fingerprint)
+    if teacher_numbers is not None:
+        same = teacher_numbers == fingerprint.shape[-1]
+        outputs[TEACHER] = fingerprint if same else keras.layers.Dense(teacher_numbers, name=TEACHER)(fingerprint)
+    return outputs
 
 
-def classification_loss(options: TrainOptions, classes: int) -> Any:
-    """A Keras loss of int labels [n] and the head's output [n, classes]."""
+class TrainingLoss:
+    """The loss of (labels int [n], teacher's unit fingerprints [n, t] or None) and the outputs by name, float32 [n].
 
-    def loss(labels: Any, outputs: Any) -> Any:
-        one_hot = tf.one_hot(tf.cast(tf.reshape(labels, [-1]), tf.int32), classes)
+    `share` of the margin is applied; training may let it grow from 0.
+    """
+
+    def __init__(self, options: TrainOptions, classes: int, float_weight: float = 0.0) -> None:
+        self._options, self._classes, self._float_weight = options, classes, float_weight
+        self.share = tf.Variable(1.0, trainable=False, name="margin_share")
+
+    def __call__(self, targets: Any, outputs: dict[str, Any]) -> Any:
+        """The weighted sum of what there is to learn."""
+        labels, teacher = targets
+        losses = []
+        if IDENTITY in outputs:
+            losses.append(self._options.loss_weight * self._identity_loss(labels, outputs[IDENTITY]))
+        if TEACHER in outputs:
+            losses.append(self._options.teacher_weight * cosine_distance(teacher, outputs[TEACHER]))
+        if FLOAT in outputs:
+            unit = tf.math.l2_normalize(outputs[FLOAT], -1)
+            losses.append(self._float_weight * cosine_distance(unit, outputs[FINGERPRINT]))
+        return tf.add_n(losses)
+
+    def _identity_loss(self, labels: Any, outputs: Any) -> Any:
+        options = self._options
+        one_hot = tf.one_hot(tf.cast(tf.reshape(labels, [-1]), tf.int32), self._classes)
         logits = outputs
-        if options.loss == "arcface":
-            logits = arcface_logits(outputs, one_hot, options.scale, options.margin)
+        if options.loss in MARGINS:
+            logits = MARGINS[options.loss](outputs, one_hot, options.scale, options.margin * self.share)
         return keras.losses.categorical_crossentropy(
             one_hot, logits, from_logits=True, label_smoothing=options.label_smoothing
         )
 
-    return loss
+
+def cosine_distance(unit: Any, vectors: Any) -> Any:
+    """1 - cosine of unit vectors [n, t] and vectors of any length [n, t], float32 [n]."""
+    return 1.0 - tf.reduce_sum(unit * tf.math.l2_normalize(vectors, -1), -1)
 
 
 def contrastive_loss(temperature: float) -> Any:
@@ -68,8 +123,8 @@ def contrastive_loss(temperature: float) -> Any:
     An image without a partner in its batch contributes nothing.
     """
 
-    def loss(labels: Any, fingerprints: Any) -> Any:
-        labels = tf.reshape(labels, [-1])
+    def loss(targets: Any, fingerprints: Any) -> Any:
+        labels = tf.reshape(targets[0], [-1])
         unit = tf.math.l2_normalize(fingerprints, -1)
         logits = tf.matmul(unit, unit, transpose_b=True) / temperature
         itself = tf.eye(tf.shape(labels)[0])

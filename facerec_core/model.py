@@ -10,7 +10,6 @@ from facerec_core.types import Candidate
 
 # Short runs see a few hundred steps; the 0.999 of the published recipe would leave the statistics at their start.
 BATCH_NORM_MOMENTUM = 0.95
-BATCH_NORM_EPSILON = 1e-3
 
 
 def _convolution(layer: arch.Layer) -> Any:
@@ -32,7 +31,7 @@ def _apply(layer: arch.Layer, x: Any, block_input: Any) -> Any:
         return keras.layers.Dense(layer.channels_out, name=layer.name)(x)
     x = _convolution(layer)(x)
     x = keras.layers.BatchNormalization(
-        momentum=BATCH_NORM_MOMENTUM, epsilon=BATCH_NORM_EPSILON, name=f"{layer.name}_bn"
+        momentum=BATCH_NORM_MOMENTUM, epsilon=arch.BATCH_NORM_EPSILON, name=f"{layer.name}_bn"
     )(x)
     return keras.layers.ReLU(6.0, name=f"{layer.name}_relu")(x) if layer.relu6 else x
 

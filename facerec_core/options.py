@@ -15,6 +15,16 @@ from facerec_core.errors import require
 WIDTH_RANGE = (0.35, 1.4)
 RESOLUTION_RANGE = (96, 224)
 RESOLUTION_STEP = 32
+MAX_BLUR = 4.0
+ALIGNABLE = ("folder", "lfw", "celeba")
+"""Kinds of data whose images are files that landmarks can be given for."""
+ROOTS = {
+    "folder": "a folder or .zip with one folder an identity",
+    "lfw": "a folder, .zip or .tgz with one folder an identity",
+    "celeba": "the folder of CelebA, or img_align_celeba.zip",
+    "verification": "a .bin file of face pairs",
+}
+"""What `data.root` has to be, by kind; the others have none."""
 
 
 def _positive(key: str, value: float) -> None:
@@ -51,10 +61,12 @@ class SyntheticOptions:
 class DataOptions:
     """Where faces come from and how they are split by identity."""
 
-    kind: Literal["synthetic", "folder", "lfw"]
+    kind: Literal["synthetic", "folder", "lfw", "celeba", "verification"]
     root: str | None
     train_root: str | None
     pairs: str | None
+    annotations: str | None
+    view: int
     image_size: int
     crop: float
     skip_broken: bool
@@ -64,18 +76,21 @@ class DataOptions:
     validation_fraction: float
     test_fraction: float
     max_validation_images: int | None
+    max_test_images: int | None
+    landmarks: str | None
+    train_landmarks: str | None
+    groups: str | None
     seed: int
     synthetic: SyntheticOptions
 
     def __post_init__(self) -> None:
-        if self.kind != "synthetic":
-            require(
-                self.root is not None,
-                "data.root",
-                None,
-                "a folder or .zip with one folder an identity",
-                "set data.root=PATH",
-            )
+        require(
+            self.root is not None or self.kind not in ROOTS,
+            "data.root",
+            None,
+            ROOTS.get(self.kind, "null"),
+            "set data.root=PATH",
+        )
         _within("data.image_size", self.image_size, 32, 512)
         _within("data.crop", self.crop, 0.1, 1.0)
         _at_least("data.min_images", self.min_images, 1)
@@ -88,14 +103,53 @@ class DataOptions:
             self.test_fraction,
             "validation_fraction + test_fraction below 0.95, so that identities remain to train on",
         )
-        if self.max_validation_images is not None:
-            _at_least("data.max_validation_images", self.max_validation_images, 4)
+        for name in ("max_validation_images", "max_test_images"):
+            value = getattr(self, name)
+            if value is not None:
+                _at_least(f"data.{name}", value, 4)
+        self._check_protocol()
+        self._check_landmarks()
         _at_least("data.seed", self.seed, 0)
+
+    def _check_protocol(self) -> None:
+        """Refuse what the chosen kind cannot use, and protocols that leave nobody to train on honestly."""
+        key, value, kind = "data.max_test_images", self.max_test_images, self.kind
+        fixed = kind not in ("folder", "celeba") or self.pairs is not None
+        require(
+            value is None or not fixed, key, value, f"null with data={kind} or data.pairs: the test images are fixed"
+        )
+        in_use = kind == "celeba" or (kind != "synthetic" and self.train_root is not None)
+        allowed = "null without data=celeba and without data.train_root"
+        require(self.annotations is None or in_use, "data.annotations", self.annotations, allowed)
+        key, value = "data.view", self.view
+        require(value in (1, 2), key, value, "1 or 2")
+        require(value == 1 or kind == "lfw", key, value, f"1 with data={kind}")
+        allowed = "1 without data.train_root: whoever View 2 tests may neither train nor validate"
+        hint = "set data.train_root=PATH to faces of other people"
+        require(value == 1 or self.train_root is not None, key, value, allowed, hint)
+        if kind in ("celeba", "verification"):
+            require(self.pairs is None, "data.pairs", self.pairs, f"null with data={kind}")
+        if kind == "verification":
+            allowed = "faces to train on: pairs without names train nobody"
+            require(self.train_root is not None, "data.train_root", None, allowed, "set data.train_root=PATH")
+            allowed = f"null with data={kind}, whose people have no names"
+            require(self.groups is None, "data.groups", self.groups, allowed)
+
+    def _check_landmarks(self) -> None:
+        key, value = "data.landmarks", self.landmarks
+        require(value is None or self.kind in ALIGNABLE, key, value, f"null with data={self.kind}")
+        key, value = "data.train_landmarks", self.train_landmarks
+        has_both = self.landmarks is not None and self.train_root is not None
+        require(value is None or has_both, key, value, "null without data.landmarks and data.train_root")
 
 
 @dataclass(frozen=True)
 class AugmentOptions:
-    """Random changes to training images; each is a half-range around "no change"."""
+    """Random changes to training images.
+
+    Each is a half-range around "no change", but for two: `blur` is the largest standard deviation of a Gaussian, in
+    pixels at a side of 96, and `cutout` the largest side of a grey rectangle as a share of the image's.
+    """
 
     flip: bool
     shift: float
@@ -103,9 +157,13 @@ class AugmentOptions:
     brightness: float
     contrast: float
     saturation: float
+    blur: float
+    cutout: float
 
     def __post_init__(self) -> None:
         _within("train.augment.shift", self.shift, 0.0, 0.5)
+        _within("train.augment.blur", self.blur, 0.0, MAX_BLUR)
+        _within("train.augment.cutout", self.cutout, 0.0, 0.9)
         for name in ("zoom", "brightness", "contrast", "saturation"):
             _within(f"train.augment.{name}", getattr(self, name), 0.0, 0.9)
 
@@ -134,10 +192,15 @@ class TrainOptions:
     warmup_epochs: float
     weight_decay: float
     clip_norm: float
-    loss: Literal["softmax", "arcface"]
+    loss: Literal["softmax", "arcface", "cosface", "none"]
+    loss_weight: float
     label_smoothing: float
     scale: float
     margin: float
+    margin_epochs: float
+    teacher: str | None
+    teacher_weight: float
+    sampling: Literal["images", "identities"]
     init: str
     augment: AugmentOptions
     finetune: FinetuneOptions
@@ -152,7 +215,12 @@ class TrainOptions:
         _within("train.label_smoothing", self.label_smoothing, 0.0, 0.9)
         _positive("train.scale", self.scale)
         _within("train.margin", self.margin, 0.0, 1.5)
-        require(bool(self.init), "train.init", self.init, "none, an .npz file of weights, or slice:FILE")
+        _at_least("train.margin_epochs", self.margin_epochs, 0)
+        _positive("train.loss_weight", self.loss_weight)
+        _positive("train.teacher_weight", self.teacher_weight)
+        taught = self.loss != "none" or self.teacher is not None
+        require(taught, "train.loss", self.loss, "softmax, arcface or cosface; none only with train.teacher=FILE")
+        require(bool(self.init), "train.init", self.init, "none, imagenet, a file of weights, or slice:FILE")
 
 
 @dataclass(frozen=True)
@@ -160,6 +228,7 @@ class PtqOptions:
     """Post-training quantisation."""
 
     calibration_images: int
+    equalize: bool
 
     def __post_init__(self) -> None:
         _at_least("quant.ptq.calibration_images", self.calibration_images, 8)
@@ -175,6 +244,9 @@ class QatOptions:
     calibration_batches: int
     calibration_decay: float
     freeze_batch_norm: bool
+    equalize: bool
+    float_weight: float
+    control: bool
     from_scratch: bool
 
     def __post_init__(self) -> None:
@@ -184,6 +256,7 @@ class QatOptions:
             _within("quant.qat.scope", self.scope, 1, 17)
         _at_least("quant.qat.calibration_batches", self.calibration_batches, 1)
         _within("quant.qat.calibration_decay", self.calibration_decay, 0.01, 0.999)
+        _at_least("quant.qat.float_weight", self.float_weight, 0.0)
 
 
 @dataclass(frozen=True)

@@ -9,23 +9,23 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from facerec_core import tflite
 from facerec_core.data.loader import load_faces
 from facerec_core.data.records import FaceData, FaceSet
 from facerec_core.errors import StorageError
-from facerec_core.initial import init_identity
 from facerec_core.metrics import evaluate
-from facerec_core.options import Recipe
 from facerec_core.record_json import dump_record, parse_record
-from facerec_core.stages import StageStore, content_key, write_file
+from facerec_core.stages import StageStore, write_file
 from facerec_core.strip import strip
+from facerec_core.task import STAGE_OF, Task
+from facerec_core.teacher import teacher_vectors
 from facerec_core.types import (
-    SCHEMES,
-    Candidate,
     CurvePoint,
     DataSummary,
     Evaluation,
@@ -35,60 +35,10 @@ from facerec_core.types import (
     VariantRecord,
 )
 
-STAGE_VERSIONS = {"float": 2, "ptq": 2, "qat": 2, "eval": 2}
-"""Goes into the hashes: raise a stage's number when its code changes what it produces."""
-
-STAGE_OF: Mapping[Scheme, str] = {"float32": "float", "ptq_int8": "ptq", "qat_int8": "qat"}
-
 QAT_FROM_SCRATCH = (
     "quant.qat.from_scratch=true trained the quantised network from random weights; "
     "starting from the trained float weights is nearly always better"
 )
-
-
-@dataclass(frozen=True)
-class Task:
-    """One candidate to be carried through.
-
-    `threads` are the threads one operator may use. They are no part of the identity.
-    """
-
-    candidate: Candidate
-    recipe: Recipe
-    data_fingerprint: str
-    stages_dir: str
-    cache_dir: str
-    threads: int = 0
-
-    @cached_property
-    def float_key(self) -> str:
-        """Identity of the float weights; of initial weights the content counts, not where they lie.
-
-        Raises:
-            OptionError: the file of initial weights cannot be read.
-        """
-        train = replace(self.recipe.train, init=init_identity(self.recipe.train.init))
-        version = STAGE_VERSIONS["float"]
-        return content_key("float", version, self.candidate, self.data_fingerprint, train, self.recipe.seed)
-
-    def stage_key(self, stage: str) -> str:
-        """Identity of one stage of this task."""
-        if stage == "float":
-            return self.float_key
-        version, quant = STAGE_VERSIONS[stage.split("-")[0]], self.recipe.quant
-        if stage in {"ptq", "qat"}:
-            return content_key(stage, version, self.float_key, getattr(quant, stage))
-        scheme = stage.removeprefix("eval-")
-        source = self.stage_key(STAGE_OF[scheme])  # type: ignore[index]
-        return content_key(stage, version, source, self.recipe.eval, self.recipe.target_far)
-
-    @property
-    def key(self) -> str:
-        """Identity of the whole: equal keys mean equal results."""
-        return content_key([self.stage_key(stage) for stage in STAGES])
-
-
-STAGES: tuple[str, ...] = ("float", "ptq", "qat", *(f"eval-{scheme}" for scheme in SCHEMES))
 
 
 @dataclass(frozen=True)
@@ -168,6 +118,22 @@ class _Run:
         arrays: Mapping[str, Any] = self._loaded["arrays"]
         return arrays
 
+    @property
+    def teacher(self) -> NDArray[np.float32] | None:
+        """The teacher's fingerprints of the training images, None without a teacher."""
+        teacher = self.task.recipe.train.teacher
+        if teacher is None:
+            return None
+        if "teacher" not in self._loaded:
+            threads = max(self.task.threads, 1)
+            self._loaded["teacher"] = teacher_vectors(teacher, self.faces.train, self._train_faces_at, threads)
+        vectors: NDArray[np.float32] = self._loaded["teacher"]
+        return vectors
+
+    def _train_faces_at(self, resolution: int) -> FaceSet:
+        recipe, cache = self.task.recipe, Path(self.task.cache_dir)
+        return load_faces(recipe.data, resolution, cache, self.report("data"), folds=recipe.eval.folds).train
+
     def folder(self, stage: str) -> Path:
         """The finished folder of a stage."""
         return self.store.folder(stage, self.task.stage_key(stage))
@@ -194,13 +160,13 @@ class _Run:
 def is_finished(task: Task) -> bool:
     """Whether every stage of the task is on disk and readable; imports nothing heavy."""
     run = _Run(task, StageStore(Path(task.stages_dir)), lambda _event: None)
-    return all(run.is_whole(stage) for stage in STAGES)
+    return all(run.is_whole(stage) for stage in task.stages)
 
 
 def forget(task: Task) -> None:
     """Discard every stage of the task, so that it runs again."""
     store = StageStore(Path(task.stages_dir))
-    for stage in STAGES:
+    for stage in task.stages:
         store.discard(stage, task.stage_key(stage))
 
 
@@ -211,13 +177,12 @@ def run_task(task: Task, emit: Callable[[Progress], None]) -> Outcome:
         StageError: a stage failed; its cause is the error.
     """
     run = _Run(task, StageStore(Path(task.stages_dir)), emit)
-    builders: dict[str, Callable[[_Run, Path], None]] = {"float": _build_float, "ptq": _build_ptq, "qat": _build_qat}
-    for position, stage in enumerate(STAGES):
+    for position, stage in enumerate(task.stages):
         if not run.is_whole(stage):
-            _forget_damaged(run, STAGES[position:])
+            _forget_damaged(run, task.stages[position:])
             try:
                 with run.store.create(stage, task.stage_key(stage)) as folder:
-                    builders.get(stage, _evaluator(stage))(run, folder)
+                    BUILDERS.get(stage, _evaluator(stage))(run, folder)
             except Exception as error:
                 raise StageError(stage) from error
         run.report(stage)(1, 1, "finished")
@@ -232,8 +197,8 @@ def _forget_damaged(run: _Run, stages: Sequence[str]) -> None:
 
 
 def _outcome(run: _Run) -> Outcome:
-    notes = {stage: run.notes(stage) for stage in ("float", "ptq", "qat")}
-    evaluations = {scheme: run.evaluation(f"eval-{scheme}") for scheme in SCHEMES}
+    notes = {stage: run.notes(stage) for stage in run.task.stages if not stage.startswith("eval-")}
+    evaluations = {scheme: run.evaluation(f"eval-{scheme}") for scheme in run.task.schemes}
     seconds = {stage: n.seconds for stage, n in notes.items()}
     seconds |= {f"eval-{scheme}": e.seconds for scheme, e in evaluations.items()}
     return Outcome(
@@ -262,7 +227,8 @@ def _build_float(run: _Run, folder: Path) -> None:
     task, faces = run.task, run.faces.train
     _configure(task)
     run.report("float")(0, 0, "building the network")
-    trained = train_float(task.candidate, faces, task.recipe.train, task.recipe.seed, run.report("float"))
+    report = run.report("float")
+    trained = train_float(task.candidate, faces, task.recipe.train, task.recipe.seed, report, run.teacher)
     write_arrays(folder / "weights.npz", trained.arrays)
     converted = convert_float(restore(task.candidate, trained.arrays))
     write_file(folder / "float32.tflite", strip(converted.content))
@@ -272,12 +238,14 @@ def _build_float(run: _Run, folder: Path) -> None:
 def _build_ptq(run: _Run, folder: Path) -> None:
     started = time.perf_counter()
     run.report("ptq")(0, 0, "calibrating")
-    from facerec_core.quantize import calibration_sample, post_training, restore
+    from facerec_core.quantize import calibration_sample, equalized, post_training, restore
 
-    task, faces = run.task, run.faces.train
+    task, faces, options = run.task, run.faces.train, run.task.recipe.quant.ptq
     _configure(task)
-    sample = calibration_sample(len(faces.names), task.recipe.quant.ptq.calibration_images, task.recipe.seed)
-    converted = post_training(restore(task.candidate, run.arrays), faces.images[sample])
+    sample = calibration_sample(len(faces.names), options.calibration_images, task.recipe.seed)
+    images = faces.images[sample]
+    arrays = equalized(task.candidate, run.arrays, images) if options.equalize else run.arrays
+    converted = post_training(restore(task.candidate, arrays), images)
     tflite.check_fully_int8(converted.content)
     write_file(folder / "ptq_int8.tflite", strip(converted.content))
     names = tuple(faces.names[i] for i in sample)
@@ -292,12 +260,33 @@ def _build_qat(run: _Run, folder: Path) -> None:
 
     task = run.task
     _configure(task)
-    converted = quantization_aware(task.candidate, run.arrays, run.faces.train, task.recipe, run.report("qat"))
+    report = run.report("qat")
+    converted = quantization_aware(task.candidate, run.arrays, run.faces.train, task.recipe, report, run.teacher)
     tflite.check_fully_int8(converted.content)
     write_file(folder / "qat_int8.tflite", strip(converted.content))
     warned = (QAT_FROM_SCRATCH,) if task.recipe.quant.qat.from_scratch else ()
     seconds = time.perf_counter() - started
     _write_notes(folder, StageNotes(seconds, len(converted.content), converted.curves, warnings=warned))
+
+
+def _build_control(run: _Run, folder: Path) -> None:
+    started = time.perf_counter()
+    run.report("control")(0, 0, "building the network")
+    from facerec_core.quantize import float_control
+
+    task, report = run.task, run.report("control")
+    _configure(task)
+    converted = float_control(task.candidate, run.arrays, run.faces.train, task.recipe, report, run.teacher)
+    write_file(folder / "float32_control.tflite", strip(converted.content))
+    _write_notes(folder, StageNotes(time.perf_counter() - started, len(converted.content), converted.curves))
+
+
+BUILDERS: Mapping[str, Callable[[_Run, Path], None]] = {
+    "float": _build_float,
+    "ptq": _build_ptq,
+    "qat": _build_qat,
+    "control": _build_control,
+}
 
 
 def _write_notes(folder: Path, notes: StageNotes) -> None:
@@ -344,4 +333,5 @@ def _judge(
         identities=len(faces.identities),
         target_far=run.task.recipe.target_far,
         threshold=threshold,
+        groups=faces.groups,
     )

@@ -16,15 +16,18 @@ from numpy.typing import NDArray
 from facerec_core import arch
 from facerec_core.batches import shuffled_order, to_network_range, training_batches
 from facerec_core.data.records import FaceSet
+from facerec_core.equalize import even_depthwise, fill_relu6
 from facerec_core.errors import QuantizationError
+from facerec_core.losses import IDENTITY, TEACHER
 from facerec_core.model import build_network
 from facerec_core.options import Recipe
 from facerec_core.tf import ConverterError, keras, tf, tfmot
-from facerec_core.train import Phase, Report, contrastive_phase, fit, task_phase, with_head
+from facerec_core.train import Phase, PhaseName, Report, Vectors, contrastive_phase, fit, task_phase, with_heads
 from facerec_core.types import Candidate, CurvePoint
 from facerec_core.weights import assign, assign_layer
 
 Arrays = Mapping[str, NDArray[Any]]
+EQUALIZING_BATCH = 64
 EVERYTHING = arch.BLOCKS + 1
 """The block after the last one; what follows the blocks counts as block arch.BLOCKS."""
 
@@ -76,6 +79,25 @@ def calibration_sample(count: int, size: int, seed: int) -> NDArray[np.int64]:
     return np.sort(np.random.default_rng(seed).choice(count, min(size, count), replace=False))
 
 
+def equalized(candidate: Candidate, arrays: Arrays, images: NDArray[np.uint8]) -> Arrays:
+    """The same network with channels stretched over the range of their ReLU6.
+
+    Args:
+        candidate: whose weights they are.
+        arrays: the float weights by key.
+        images: uint8 [n, res, res, 3], to see how far each channel goes.
+    """
+    network = restore(candidate, arrays)
+    layers = [layer.name for layer in arch.candidate_layers(candidate) if layer.relu6]
+    outputs = [tf.reduce_max(network.get_layer(f"{name}_relu").output, axis=[0, 1, 2]) for name in layers]
+    largest = tf.function(keras.Model(network.input, outputs), autograph=False)
+    seen = [np.zeros(output.shape[-1], np.float32) for output in outputs]
+    for start in range(0, len(images), EQUALIZING_BATCH):
+        found = largest(to_network_range(images[start : start + EQUALIZING_BATCH]))
+        seen = [np.maximum(before, now.numpy()) for before, now in zip(seen, found, strict=True)]
+    return fill_relu6(arrays, candidate, dict(zip(layers, seen, strict=True)))
+
+
 def post_training(network: Any, images: NDArray[np.uint8]) -> Converted:
     """PTQ: full int8, ranges from `images`, uint8 [n, res, res, 3].
 
@@ -109,7 +131,7 @@ def _calibrate(quantized: Any, faces: FaceSet, recipe: Recipe, report: Report) -
     options = recipe.quant.qat
     batch_size = min(recipe.train.batch_size, len(faces.labels))
     epochs = -(-options.calibration_batches // max(len(faces.labels) // batch_size, 1))
-    order = shuffled_order(len(faces.labels), epochs, batch_size, recipe.seed)
+    order = shuffled_order(faces.labels, epochs, batch_size, recipe.seed)
     batches = training_batches(faces, order, batch_size, None, recipe.seed).take(options.calibration_batches)
     with _range_decay(options.calibration_decay):
         step = tf.function(lambda images: quantized(images, training=True), autograph=False)
@@ -121,7 +143,7 @@ def _calibrate(quantized: Any, faces: FaceSet, recipe: Recipe, report: Report) -
 def _hold_statistics(quantized: Any, before: int) -> None:
     """Keep the statistics of batch normalisation in the blocks before `before`, and let those of the others move."""
     for wrapper in quantized.layers:
-        layer = getattr(wrapper, "layer", None)
+        layer = getattr(wrapper, "layer", wrapper)  # the float network's layers are not wrapped
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.trainable = _block(layer.name) >= before
 
@@ -142,16 +164,22 @@ def _block(layer: str) -> int:
     return int(layer.removeprefix("block").split("_")[0]) if layer.startswith("block") else arch.BLOCKS
 
 
-def _qat_phase(recipe: Recipe, classes: int) -> Phase:
+def _qat_phase(recipe: Recipe, classes: int, name: PhaseName) -> Phase:
     """QAT goes on with the loss that made the float weights."""
     options = recipe.quant.qat
     if recipe.train.finetune.epochs and not options.from_scratch:
-        return contrastive_phase(recipe.train, name="qat", epochs=options.epochs, learning_rate=options.learning_rate)
-    return task_phase(recipe.train, classes, name="qat", epochs=options.epochs, learning_rate=options.learning_rate)
+        return contrastive_phase(recipe.train, name=name, epochs=options.epochs, learning_rate=options.learning_rate)
+    rate, weight = options.learning_rate, options.float_weight if name == "qat" else 0.0
+    return task_phase(recipe.train, classes, name=name, epochs=options.epochs, learning_rate=rate, float_weight=weight)
 
 
 def quantization_aware(
-    candidate: Candidate, arrays: Arrays, faces: FaceSet, recipe: Recipe, report: Report
+    candidate: Candidate,
+    arrays: Arrays,
+    faces: FaceSet,
+    recipe: Recipe,
+    report: Report,
+    teacher: Vectors | None = None,
 ) -> Converted:
     """QAT: fake-quantise the float network, calibrate its ranges, train on, convert.
 
@@ -161,19 +189,29 @@ def quantization_aware(
         faces: the training split.
         recipe: `quant.qat` says how; the batch size and augmentation are the float recipe's.
         report: called with (step, steps, note).
+        teacher: the teacher's unit fingerprints of the images, float32 [n, t]; None without a teacher.
 
     Raises:
         QuantizationError: the conversion failed.
         TrainingError: the loss became non-finite.
     """
     quantized = calibrated(candidate, arrays, faces, recipe, report)
-    curves = learn(quantized, arrays, faces, recipe, report) if recipe.quant.qat.epochs else []
+    options, curves = recipe.quant.qat, list[CurvePoint]()
+    if options.epochs:
+        model = restore(candidate, arrays) if options.float_weight and not options.from_scratch else None
+        curves = learn(quantized, arrays, faces, recipe, report, teacher, float_network=model)
     return Converted(convert_quantized(quantized), tuple(curves))
 
 
 def calibrated(candidate: Candidate, arrays: Arrays, faces: FaceSet, recipe: Recipe, report: Report) -> Any:
     """The network with fake quantisation, its activation ranges those of the training images, nothing learnt yet."""
-    network = build_network(candidate) if recipe.quant.qat.from_scratch else restore(candidate, arrays)
+    options = recipe.quant.qat
+    if options.from_scratch:
+        network = build_network(candidate)
+    else:
+        sample = calibration_sample(len(faces.labels), recipe.quant.ptq.calibration_images, recipe.seed)
+        alike = equalized(candidate, arrays, faces.images[sample]) if options.equalize else arrays
+        network = restore(candidate, even_depthwise(alike, candidate))
     # AutoGraph would only translate, for seconds, what needs no translation.
     quantized = tf.autograph.experimental.do_not_convert(tfmot.quantization.keras.quantize_model)(network)
     _hold_statistics(quantized, before=EVERYTHING)
@@ -193,8 +231,37 @@ def convert_quantized(quantized: Any) -> bytes:
     return _convert(converter, "qat_int8")
 
 
-def learn(quantized: Any, arrays: Arrays, faces: FaceSet, recipe: Recipe, report: Report) -> list[CurvePoint]:
-    """Train the fake-quantised network in place, as `quant.qat` says, with the float network's head where it has one.
+def float_control(
+    candidate: Candidate,
+    arrays: Arrays,
+    faces: FaceSet,
+    recipe: Recipe,
+    report: Report,
+    teacher: Vectors | None = None,
+) -> Converted:
+    """The float network trained on just as QAT trains: what QAT would gain if it were only more training.
+
+    Args and errors as for `quantization_aware`.
+    """
+    network = restore(candidate, arrays)
+    curves = learn(network, arrays, faces, recipe, report, teacher, name="control")
+    return Converted(convert_float(network).content, tuple(curves))
+
+
+def learn(
+    quantized: Any,
+    arrays: Arrays,
+    faces: FaceSet,
+    recipe: Recipe,
+    report: Report,
+    teacher: Vectors | None = None,
+    *,
+    float_network: Any = None,
+    name: PhaseName = "qat",
+) -> list[CurvePoint]:
+    """Train the fake-quantised network in place, as `quant.qat` says, with the heads that trained the float network.
+
+    With a `float_network` the fingerprints are also drawn to its own, with `quant.qat.float_weight`.
 
     Raises:
         TrainingError: the loss or a weight became non-finite.
@@ -203,9 +270,10 @@ def learn(quantized: Any, arrays: Arrays, faces: FaceSet, recipe: Recipe, report
     first_block = -1 if options.scope == "all" else arch.BLOCKS - int(options.scope)
     frozen = options.freeze_batch_norm and not options.from_scratch
     _hold_statistics(quantized, before=EVERYTHING if frozen else first_block)
-    phase = _qat_phase(recipe, classes)
-    model = quantized if phase.balanced else with_head(quantized, recipe.train, classes)
+    phase = _qat_phase(recipe, classes, name)
+    model = quantized if phase.balanced else with_heads(quantized, recipe.train, classes, teacher, float_network)
     if not phase.balanced and not options.from_scratch:
-        assign_layer(model.get_layer("head"), arrays)
+        for head in (layer for layer in model.layers if layer.name in (IDENTITY, TEACHER)):
+            assign_layer(head, arrays)
     variables = _learning_weights(model, first_block)
-    return fit(model, faces, phase, recipe.train, recipe.seed + 2, report, variables=variables)
+    return fit(model, faces, phase, recipe.train, recipe.seed + 2, report, teacher=teacher, variables=variables)

@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facerec_core.arena import arena_is_measurable, measure_arena
+from facerec_core.data.cache import release
 from facerec_core.errors import QuantizationError, StorageError
-from facerec_core.types import ModelFile, Scheme, TensorScale
+from facerec_core.types import DEPLOYABLE, ModelFile, Scheme, TensorScale
 
 Kernels = Literal["fast", "reference"]
 HALF_STEP_SLACK = 1e-4
@@ -157,6 +158,7 @@ class Interpreter:
         out = np.empty((len(images), self.embedding), np.float32)
         for start, stop in _batches(len(images), self._preferred_batch):
             out[start:stop] = dequantize_output(self.raw(images[start:stop]), self.output_scale)
+            release(images)
             if report is not None:
                 report(stop, len(images))
         return out
@@ -208,7 +210,7 @@ def describe(path: Path, scheme: Scheme, converted_bytes: int) -> ModelFile:
     """
     interpreter = Interpreter(path, batch_size=1)
     content = path.read_bytes()
-    if scheme != "float32":
+    if scheme in DEPLOYABLE:
         check_fully_int8(content)
     return ModelFile(
         path=str(path),

@@ -9,13 +9,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-Scheme = Literal["float32", "ptq_int8", "qat_int8"]
+Scheme = Literal["float32", "float32_control", "ptq_int8", "qat_int8"]
 SCHEMES: tuple[Scheme, ...] = ("float32", "ptq_int8", "qat_int8")
+"""What every candidate has. The control, the float network trained on for as long as QAT trains, is made on request."""
 DEPLOYABLE: tuple[Scheme, ...] = ("ptq_int8", "qat_int8")
 Provenance = Literal["measured", "fitted", "borrowed", "emulated", "simulated", "extrapolated"]
 Verdict = Literal["ok", "exceeded", "undecided"]
 Status = Literal["complete", "infeasible", "failed"]
 Split = Literal["validation", "test"]
+NO_GROUP = "(none)"
+"""The group of images that belong to none."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +126,7 @@ class BrokenImage:
 
 @dataclass(frozen=True)
 class DataSummary:
-    """What was trained and evaluated on."""
+    """What was trained and evaluated on; `test_identities` is None where the people tested on have no names."""
 
     name: str
     fingerprint: str
@@ -132,7 +135,7 @@ class DataSummary:
     validation_images: int
     validation_identities: int
     test_images: int
-    test_identities: int
+    test_identities: int | None
     broken: tuple[BrokenImage, ...] = ()
 
 
@@ -145,17 +148,35 @@ class RocGrid:
 
 
 @dataclass(frozen=True)
+class GroupRates:
+    """One group of people at the threshold of the whole split: pairs whose images both belong to it.
+
+    `far` is None where the group's impostor pairs cannot resolve the target FAR, `tar` with fewer than 30 genuine
+    pairs, both without a threshold.
+    """
+
+    group: str
+    images: int
+    identities: int
+    genuine_pairs: int
+    impostor_pairs: int
+    far: float | None
+    tar: float | None
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """How well one variant verifies the pairs of one split.
 
     `tar_at_far` maps a label such as "1e-3" to the TAR, or to None where the impostor pairs cannot
     resolve that FAR. `threshold` was chosen on the validation impostors at `target_far`;
-    `realised_far` and `realised_tar` are what it gives on this split.
+    `realised_far` and `realised_tar` are what it gives on this split, `groups` what it gives within each group of
+    people where groups are known. `identities` is None where the people have no names; then only listed pairs count.
     """
 
     split: Split
     images: int
-    identities: int
+    identities: int | None
     genuine_pairs: int
     impostor_pairs: int
     far_floor: float
@@ -169,6 +190,7 @@ class Evaluation:
     threshold: float | None
     realised_far: float | None
     realised_tar: float | None
+    groups: tuple[GroupRates, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -223,7 +245,7 @@ class VariantRecord:
 class CurvePoint:
     """One epoch of one training phase."""
 
-    phase: Literal["train", "finetune", "qat"]
+    phase: Literal["train", "finetune", "qat", "control"]
     epoch: int
     metrics: Mapping[str, float]
 

@@ -19,10 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facerec_core.errors import OptionError, StorageError
+from facerec_core.keras_files import SUFFIXES, read_keras_arrays
 from facerec_core.stages import write_file
 
 # A damaged archive shows itself as any of these, depending on which of its bytes is hit.
-_UNREADABLE = (OSError, ValueError, EOFError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error)
+UNREADABLE = (
+    *(OSError, ValueError, KeyError, EOFError, RuntimeError, NotImplementedError),
+    *(zipfile.BadZipFile, zlib.error),
+)
 _FIXED = {"Conv1": "stem", "bn_Conv1": "stem_bn", "Conv_1": "last", "Conv_1_bn": "last_bn"}
 _BLOCK = re.compile(r"^(?:expanded_conv|block_(?P<index>\d+))_(?P<part>expand|depthwise|project)(?P<bn>_BN)?$")
 _CHECKPOINT = re.compile(
@@ -52,16 +56,23 @@ def _keys(layer: Any) -> list[str]:
 
 
 def read_arrays(path: Path, hint: str) -> dict[str, NDArray[Any]]:
-    """Read an .npz of weights under our names; `hint` ends the message of an error.
+    """Read weights, an .npz or one of Keras' files, under our names; `hint` ends the message of an error.
 
     Raises:
-        StorageError: the file is missing, or is not an .npz of plain arrays named LAYER__WEIGHT.
+        StorageError: the file is missing, or is neither an .npz of plain arrays named LAYER__WEIGHT nor Keras' own.
     """
+    kind = path.suffix if path.suffix in SUFFIXES else ".npz"
+    read = read_keras_arrays if path.suffix in SUFFIXES else read_plain_arrays
     try:
-        with zipfile.ZipFile(path) as archive:
-            return {_own_key(name.removesuffix(".npy")): _read_array(archive, name) for name in archive.namelist()}
-    except _UNREADABLE as error:
-        raise StorageError(f"{path}: not a readable .npz of weights ({error}); {hint}") from error
+        return {own_key(name): array for name, array in read(path).items()}
+    except UNREADABLE as error:
+        raise StorageError(f"{path}: not a readable {kind} of weights ({error}); {hint}") from error
+
+
+def read_plain_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """Every array of an .npz under its own name, nothing unpickled; raises one of `UNREADABLE`."""
+    with zipfile.ZipFile(path) as archive:
+        return {name.removesuffix(".npy"): _read_array(archive, name) for name in archive.namelist()}
 
 
 def _read_array(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
@@ -69,7 +80,8 @@ def _read_array(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
         return np.lib.format.read_array(stream, allow_pickle=False)
 
 
-def _own_key(key: str) -> str:
+def own_key(key: str) -> str:
+    """The name of a weight in ours, from Keras' or the original checkpoints'; ValueError for what names none."""
     match = _CHECKPOINT.match(key)
     if match:
         ends = {"Conv": "stem", "Conv_1": "last"}

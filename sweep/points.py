@@ -10,11 +10,11 @@ from pathlib import Path
 from facerec_core.budget import check
 from facerec_core.cost import cost
 from facerec_core.data.loader import load_faces
-from facerec_core.initial import init_identity, initial_arrays
+from facerec_core.initial import check_init, init_identity
 from facerec_core.latency import estimate
 from facerec_core.options import DataOptions
-from facerec_core.pipeline import Task
 from facerec_core.stages import content_key
+from facerec_core.task import Task
 from facerec_core.types import Cost, DataSummary, Feasibility, Latency
 from sweep.console import Display
 from sweep.schema import Settings
@@ -68,7 +68,7 @@ def _check_initial_weights(settings: Sequence[Settings]) -> None:
         init_identity(init)
     trained = (one for one in given if _price(one, classes=1)[2].feasible)
     for init, candidate in dict.fromkeys((one.train.init, one.candidate) for one in trained):
-        initial_arrays(init, candidate)
+        check_init(init, candidate)
 
 
 def point_names(settings: Sequence[Settings]) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
-from facerec_core.pipeline import Task
+from facerec_core.task import Task
 from facerec_core.types import Failure, Progress
 from sweep.workers import Finished, WorkerPool
 

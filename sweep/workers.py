@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from facerec_core.errors import FacerecError, StorageError
-from facerec_core.pipeline import Outcome, StageError, Task, run_task
+from facerec_core.pipeline import Outcome, StageError, run_task
+from facerec_core.task import Task
 from facerec_core.types import Failure, Progress
 from sweep.interrupts import shielded_children
 

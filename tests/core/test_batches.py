@@ -2,12 +2,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.ndimage import gaussian_filter
 
-from facerec_core.batches import augment, balanced_order, shuffled_order, to_network_range, training_batches
+from facerec_core.batches import augment, balanced_order, even_order, shuffled_order, to_network_range, training_batches
 from facerec_core.data.records import FaceSet
 from tests.recipes import NO_AUGMENTATION, changed
 
-ALL = changed(NO_AUGMENTATION, flip=True, shift=0.1, zoom=0.2, brightness=0.3, contrast=0.4, saturation=0.5)
+COLOUR = {"brightness": 0.3, "contrast": 0.4, "saturation": 0.5}
+ALL = changed(NO_AUGMENTATION, flip=True, shift=0.1, zoom=0.2, blur=4.0, cutout=0.5, **COLOUR)
 
 
 def pictures(count=64, side=16, seed=0):
@@ -93,6 +95,65 @@ def test_saturation_leaves_grey_alone():
     assert np.allclose(augmented(grey, changed(NO_AUGMENTATION, saturation=0.9)), grey, atol=1e-5)
 
 
+def blurred_points(blur, side=96):
+    """How a white point in the middle of each black image spreads down and across: two standard deviations [n]."""
+    images = np.zeros((48, side, side, 3), np.float32)
+    images[:, side // 2, side // 2] = 1.0
+    out = augmented(images, changed(NO_AUGMENTATION, blur=blur))[..., 0].astype(float)
+    assert np.allclose(out.sum((1, 2)), 1, atol=1e-4)
+    offsets = np.arange(side) - side // 2
+    return [np.sqrt((out.sum(axis) * offsets**2).sum(1)) for axis in (2, 1)]
+
+
+@pytest.mark.parametrize("side", [96, 192])
+def test_blur_spreads_a_point_by_up_to_its_pixels_at_a_side_of_96(side):
+    down, across = blurred_points(3.0, side)
+    assert np.allclose(down, across, atol=1e-3)
+    assert down.max() <= 3.0 * side / 96
+    assert down.max() > 2.2 * side / 96
+    assert down.min() < 0.6 * side / 96
+
+
+def test_blur_equals_a_gaussian_and_keeps_even_images_even():
+    images = pictures(8, 48)
+    images[:4] = images[:4, :1, :1]
+    out = augmented(images, changed(NO_AUGMENTATION, blur=4.0))
+    assert np.allclose(out[:4], images[:4], atol=1e-5)
+    for image, found in zip(images[4:, ..., 1], out[4:, ..., 1], strict=True):
+        sigmas = np.linspace(0.1, 2, 400)
+        errors = [np.abs(gaussian_filter(image, sigma, truncate=6) - found).max() for sigma in sigmas]
+        assert min(errors) < 0.02 < max(errors)
+
+
+def test_blur_and_cutout_leave_the_other_changes_as_they_were():
+    images = pictures(16, 32)
+    plain = augmented(images, changed(ALL, blur=0.0, cutout=0.0))
+    assert np.allclose(augmented(images, changed(ALL, blur=1e-6, cutout=0.0)), plain, atol=1e-5)
+    assert np.allclose(augmented(images, changed(ALL, blur=0.0, cutout=1e-6)), plain, atol=1e-5)
+
+
+def test_cutout_covers_half_of_the_images_with_one_grey_rectangle_each():
+    side = 40
+    images = pictures(400, side)
+    out = augmented(images, changed(NO_AUGMENTATION, cutout=0.5))
+    covered = np.abs(out - images).max(-1) > 1e-4
+    touched = covered.any((1, 2))
+    assert 140 < touched.sum() < 240, "half of them, less those whose rectangle is narrower than a pixel"
+    heights, widths, greys = [], [], []
+    for image, mask in zip(out[touched], covered[touched], strict=True):
+        rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+        box = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        assert np.ptp(box) == 0
+        heights.append(np.ptp(rows) + 1)
+        widths.append(np.ptp(columns) + 1)
+        greys.append(box[0, 0, 0])
+    assert 17 <= max(heights) <= 21
+    assert 17 <= max(widths) <= 21
+    assert not np.array_equal(heights, widths)
+    assert np.ptp(greys) > 1.5
+    assert covered[touched].any(0).mean() > 0.99, "anywhere in the image"
+
+
 @pytest.fixture
 def numbered():
     """Image i is uniformly of grey level i."""
@@ -102,7 +163,7 @@ def numbered():
 
 
 def run(faces, order, batch_size=6, augmentation=None):
-    return [(x.numpy(), y.numpy()) for x, y in training_batches(faces, order, batch_size, augmentation, 3)]
+    return [(x.numpy(), y.numpy()) for x, (y, _) in training_batches(faces, order, batch_size, augmentation, 3)]
 
 
 def test_batches_walk_the_order_with_matching_labels_and_drop_the_rest(numbered):
@@ -126,12 +187,37 @@ def test_batches_are_the_same_every_time_and_augmented_anew_in_every_step(number
 @settings(max_examples=30)
 @given(st.integers(1, 40), st.integers(1, 4), st.integers(1, 50), st.integers(0, 5))
 def test_every_epoch_is_a_permutation_cut_to_whole_batches(count, epochs, batch_size, seed):
-    order = shuffled_order(count, epochs, batch_size, seed)
+    labels = np.zeros(count, np.int64)
+    order = shuffled_order(labels, epochs, batch_size, seed)
     whole = len(order) // epochs
     assert whole == (count // batch_size * batch_size if batch_size <= count else count)
     for epoch in order.reshape(epochs, whole):
         assert len(set(epoch)) == whole
-    assert np.array_equal(order, shuffled_order(count, epochs, batch_size, seed))
+    assert np.array_equal(order, shuffled_order(labels, epochs, batch_size, seed))
+
+
+def test_a_teachers_fingerprints_travel_with_their_images(numbered):
+    teacher = np.arange(12, dtype=np.float32).reshape(6, 2)
+    ((images, (labels, vectors)),) = training_batches(numbered, np.array([4, 1, 3]), 3, None, 0, teacher)
+    assert images.shape[0] == 3
+    assert np.array_equal(vectors, teacher[[1, 3, 4]])
+    assert np.array_equal(labels, numbered.labels[[1, 3, 4]])
+    ((_, (_, none)),) = training_batches(numbered, np.array([0, 1]), 2, None, 0)
+    assert none.shape == (2, 0)
+
+
+@settings(max_examples=30)
+@given(st.lists(st.integers(0, 6), min_size=2, max_size=40), st.integers(1, 4), st.integers(1, 12), st.integers(0, 5))
+def test_with_even_sampling_every_identity_comes_equally_often(labels, epochs, batch_size, seed):
+    labels = np.array(labels)
+    order = even_order(labels, epochs, batch_size, seed)
+    assert len(order) == len(shuffled_order(labels, epochs, batch_size, seed))
+    turns = np.bincount(labels[order], minlength=7)[np.unique(labels)]
+    assert turns.max() - turns.min() <= 1
+    for person in np.unique(labels):
+        counts = np.bincount(order, minlength=len(labels))[labels == person]
+        assert counts.max() - counts.min() <= 1
+    assert np.array_equal(order, even_order(labels, epochs, batch_size, seed))
 
 
 @settings(max_examples=30)

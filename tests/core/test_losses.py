@@ -3,7 +3,18 @@ import math
 import numpy as np
 import pytest
 
-from facerec_core.losses import arcface_logits, classification_head, classification_loss, contrastive_loss
+from facerec_core.losses import (
+    IDENTITY,
+    TEACHER,
+    CosineHead,
+    TrainingLoss,
+    arcface_logits,
+    contrastive_loss,
+    cosface_logits,
+    cosine_distance,
+    training_outputs,
+)
+from facerec_core.tf import keras
 from tests.recipes import tiny_recipe
 
 COSINES = np.array([[0.9, 0.2, -0.5], [0.1, -0.3, 0.7]], np.float32)
@@ -51,19 +62,65 @@ def test_cosines_at_the_ends_have_finite_gradients():
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_softmax_is_the_cross_entropy_of_smoothed_targets(smoothing):
     options = tiny_recipe(train__loss="softmax", train__label_smoothing=smoothing).train
-    found = classification_loss(options, 3)(LABELS[:, None], COSINES).numpy()
+    found = TrainingLoss(options, 3)((LABELS[:, None], None), {IDENTITY: COSINES}).numpy()
     assert np.allclose(found, cross_entropy(COSINES, ONE_HOT * (1 - smoothing) + smoothing / 3), atol=1e-5)
 
 
-def test_arcface_loss_is_the_cross_entropy_of_its_logits():
-    options = tiny_recipe(train__scale=10.0, train__margin=0.3).train
-    found = classification_loss(options, 3)(LABELS, COSINES).numpy()
-    logits = arcface_logits(COSINES, ONE_HOT, 10.0, 0.3).numpy()
-    assert np.allclose(found, cross_entropy(logits, ONE_HOT), atol=1e-4)
+@pytest.mark.parametrize(("loss", "logits"), [("arcface", arcface_logits), ("cosface", cosface_logits)])
+def test_a_margin_loss_is_the_cross_entropy_of_its_logits(loss, logits):
+    options = tiny_recipe(train__loss=loss, train__scale=10.0, train__margin=0.3).train
+    found = TrainingLoss(options, 3)((LABELS, None), {IDENTITY: COSINES}).numpy()
+    assert np.allclose(found, cross_entropy(np.asarray(logits(COSINES, ONE_HOT, 10.0, 0.3)), ONE_HOT), atol=1e-4)
+
+
+def test_cosface_takes_the_margin_off_the_true_cosine_alone():
+    expected = [[4.0, 2.0, -5.0], [1.0, -3.0, 2.0]]
+    assert np.allclose(cosface_logits(COSINES, ONE_HOT, 10.0, 0.5), expected, atol=1e-5)
+
+
+def test_a_share_of_the_margin_is_applied():
+    options = tiny_recipe(train__scale=10.0, train__margin=0.4).train
+    loss = TrainingLoss(options, 3)
+    loss.share.assign(0.25)
+    found = loss((LABELS, None), {IDENTITY: COSINES}).numpy()
+    assert np.allclose(found, cross_entropy(arcface_logits(COSINES, ONE_HOT, 10.0, 0.1).numpy(), ONE_HOT), atol=1e-4)
+
+
+def test_the_distance_to_a_teacher_is_one_minus_the_cosine_whatever_the_length():
+    teacher = np.array([[1.0, 0.0], [0.6, 0.8]], np.float32)
+    vectors = np.array([[0.0, 5.0], [6.0, 8.0]], np.float32)
+    assert np.allclose(cosine_distance(teacher, vectors), [1.0, 0.0], atol=1e-6)
+
+
+def test_mixed_losses_are_weighted_sums():
+    options = tiny_recipe(train__loss="softmax", train__loss_weight=0.5, train__teacher_weight=3.0).train
+    teacher = np.array([[1.0, 0.0], [0.0, 1.0]], np.float32)
+    vectors = np.array([[1.0, 1.0], [0.0, 2.0]], np.float32)
+    found = TrainingLoss(options, 3)((LABELS, teacher), {IDENTITY: COSINES, TEACHER: vectors}).numpy()
+    distance = np.array([1 - math.sqrt(0.5), 0.0])
+    assert np.allclose(found, 0.5 * cross_entropy(COSINES, ONE_HOT) + 3 * distance, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("loss", "numbers", "outputs", "layers"),
+    [
+        ("softmax", None, {IDENTITY: 5}, {IDENTITY}),
+        ("cosface", 8, {IDENTITY: 5, TEACHER: 8}, {IDENTITY}),
+        ("none", 8, {TEACHER: 8}, set()),
+        ("none", 16, {TEACHER: 16}, {TEACHER}),
+        ("arcface", 16, {IDENTITY: 5, TEACHER: 16}, {IDENTITY, TEACHER}),
+    ],
+)
+def test_there_is_an_output_for_everything_to_learn_and_a_layer_where_lengths_differ(loss, numbers, outputs, layers):
+    fingerprint = keras.Input((8,), name="fingerprint")
+    found = training_outputs(tiny_recipe(train__teacher="t.npz", train__loss=loss).train, fingerprint, 5, numbers)
+    assert {name: output.shape[-1] for name, output in found.items()} == outputs
+    model = keras.Model(fingerprint, found)
+    assert {layer.name for layer in model.layers} == layers | {"fingerprint"}
 
 
 def test_the_cosine_head_gives_cosines_whatever_the_lengths():
-    head = classification_head(tiny_recipe().train, 5)
+    head = CosineHead(5)
     fingerprints = np.random.default_rng(0).normal(size=(4, 8)).astype(np.float32)
     cosines = head(fingerprints).numpy()
     kernel = head.kernel.numpy()
@@ -74,12 +131,6 @@ def test_the_cosine_head_gives_cosines_whatever_the_lengths():
     assert np.allclose(cosines, expected, atol=1e-5)
     assert np.allclose(head(100 * fingerprints), cosines, atol=1e-5)
     assert np.isfinite(head(np.zeros((1, 8), np.float32))).all()
-
-
-def test_the_softmax_head_has_a_bias():
-    head = classification_head(tiny_recipe(train__loss="softmax").train, 5)
-    assert head(np.zeros((1, 8), np.float32)).numpy().tolist() == [[0.0] * 5]
-    assert len(head.weights) == 2
 
 
 def by_hand(labels, fingerprints, temperature):
@@ -98,6 +149,6 @@ def by_hand(labels, fingerprints, temperature):
 def test_contrastive_loss_by_hand_and_nothing_from_an_image_without_partner():
     labels = np.array([3, 3, 1, 3, 1, 7])
     fingerprints = np.random.default_rng(1).normal(size=(6, 4)).astype(np.float32)
-    found = contrastive_loss(0.5)(labels[:, None], fingerprints).numpy()
+    found = contrastive_loss(0.5)((labels[:, None], None), fingerprints).numpy()
     assert np.allclose(found, by_hand(labels, fingerprints, 0.5), atol=1e-4)
     assert found[5] == 0.0

@@ -6,11 +6,12 @@ import pytest
 from facerec_core.arch import layers
 from facerec_core.cost import cost
 from facerec_core.errors import OptionError
+from facerec_core.initial import initial_arrays
 from facerec_core.model import build_network
 from facerec_core.options import TrainOptions
 from facerec_core.quantize import convert_float
 from facerec_core.tf import keras
-from facerec_core.train import with_head
+from facerec_core.train import with_heads
 from facerec_core.types import Candidate
 from facerec_core.weights import assign, read_arrays, to_arrays, write_arrays
 from tests.recipes import tiny_recipe
@@ -37,7 +38,7 @@ def test_the_cost_counts_the_parameters_of_the_built_network(width, resolution, 
     priced = cost(width, resolution, embedding, classes=10)
     assert network.count_params() == priced.parameters_without_head
     options: TrainOptions = tiny_recipe(train__loss="softmax").train
-    assert with_head(network, options, 10).count_params() == priced.parameters
+    assert with_heads(network, options, 10, None).count_params() == priced.parameters
 
 
 def test_every_layer_of_the_list_is_built_with_its_shape_and_stride(network):
@@ -104,3 +105,50 @@ def test_keras_own_mobilenet_under_its_own_names_is_the_same_network(tmp_path):
     expected = theirs.predict(image, verbose=0)
     assert expected.std() > 1e-3
     assert np.allclose(ours.predict(image, verbose=0), expected, atol=1e-4)
+
+
+def test_a_linear_layer_maps_a_wide_last_convolution_to_the_fingerprint():
+    candidate = Candidate(0.35, 96, 64, 448)
+    network = build_network(candidate)
+    assert network.output_shape == (None, 64)
+    assert network.get_layer("fingerprint").input_shape == (None, 448)
+    assert network.count_params() == cost(0.35, 96, 64, last=448).parameters_without_head
+    wide = to_arrays(build_network(Candidate(0.35, 96, 448)))
+    before = network.get_layer("fingerprint").get_weights()
+    assign(network, wide, "w.npz", may_lack=["fingerprint"])
+    assert np.array_equal(network.get_layer("last").get_weights()[0], wide["last__kernel"])
+    assert np.array_equal(network.get_layer("fingerprint").get_weights()[0], before[0])
+    with pytest.raises(OptionError, match="fingerprint__kernel"):
+        assign(network, wide, "w.npz")
+
+
+@pytest.mark.parametrize("name", ["m.keras", "w.h5"])
+def test_weights_come_back_from_keras_own_files(tmp_path, name):
+    network = build_network(Candidate(0.35, 96, 16, 32))
+    (network.save if name.endswith("keras") else network.save_weights)(tmp_path / name)
+    found, expected = read_arrays(tmp_path / name, ""), to_arrays(network)
+    assert found.keys() == expected.keys()
+    assert all(np.array_equal(found[key], expected[key]) for key in expected)
+
+
+def test_imagenet_weights_that_cannot_be_fetched_are_said_to_be_so(monkeypatch):
+    def fail(*_args, **_kwargs):
+        raise OSError("URL fetch failure on https://example.org/w.h5")
+
+    monkeypatch.setattr(keras.applications, "MobileNetV2", fail)
+    with pytest.raises(OptionError, match=r"train\.init: got 'imagenet'.*cannot be fetched \(URL fetch failure"):
+        initial_arrays("imagenet", Candidate(0.35, 96, 1280))
+
+
+def test_imagenet_weights_are_those_keras_gives(monkeypatch):
+    published = keras.applications.MobileNetV2
+    made = []
+
+    def without_network(*args, **kwargs):
+        made.append(published(*args, **(kwargs | {"weights": None})))
+        return made[0]
+
+    monkeypatch.setattr(keras.applications, "MobileNetV2", without_network)
+    arrays = initial_arrays("imagenet", Candidate(0.35, 96, 1280))
+    assert np.array_equal(arrays["last__kernel"], made[0].get_layer("Conv_1").get_weights()[0])
+    assign(build_network(Candidate(0.35, 96, 128, 1280)), arrays, "imagenet", may_lack=["fingerprint"])

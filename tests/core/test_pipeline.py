@@ -4,13 +4,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from facerec_core import pipeline, quantize
 from facerec_core.data.loader import load_faces
 from facerec_core.errors import QuantizationError, TrainingError
-from facerec_core.pipeline import STAGES, StageError, Task, forget, is_finished, run_task
+from facerec_core.pipeline import StageError, forget, is_finished, run_task
 from facerec_core.quantize import Converted
+from facerec_core.task import Task
 from facerec_core.types import SCHEMES, Candidate
 from tests.core.conftest import silent
 from tests.recipes import changed, tiny_recipe
@@ -81,20 +83,20 @@ def test_curves_calibration_images_and_seconds_are_recorded(finished):
     assert [point.phase for point in outcome.curves] == ["train", "qat"]
     assert len(set(outcome.calibration_images)) == 8
     assert all(name.startswith("train/") for name in outcome.calibration_images)
-    assert set(outcome.stage_seconds) == set(STAGES)
+    assert set(outcome.stage_seconds) == set(finished[0].stages)
     assert outcome.data.train_images == 24
     assert outcome.warnings == ()
 
 
 def test_every_stage_gives_signs_of_life_under_the_key_of_its_task(finished):
     task, _, events = finished
-    assert {event.stage for event in events} >= set(STAGES)
+    assert {event.stage for event in events} >= set(finished[0].stages)
     assert {event.key for event in events} == {task.key}
-    assert [event.stage for event in events if event.note == "finished"] == list(STAGES)
+    assert [event.stage for event in events if event.note == "finished"] == list(finished[0].stages)
 
 
 def test_nothing_but_finished_stages_is_left(finished):
-    assert built(finished[0]) == sorted(folder(finished[0], stage).name for stage in STAGES)
+    assert built(finished[0]) == sorted(folder(finished[0], stage).name for stage in finished[0].stages)
 
 
 def test_a_finished_candidate_is_read_back_equal_without_tensorflow(finished, tmp_path):
@@ -174,3 +176,26 @@ def test_forgotten_stages_are_gone(task):
     forget(task)
     assert built(task) == []
     assert not is_finished(task)
+
+
+def test_a_teacher_a_linear_layer_and_a_control_go_all_the_way(finished, tmp_path):
+    plain = finished[0]
+    faces = load_faces(RECIPE.data, 96, Path(plain.cache_dir), silent, folds=RECIPE.eval.folds).train
+    vectors = np.random.default_rng(0).normal(size=(len(faces.names), 8)).astype(np.float32)
+    np.savez(tmp_path / "teacher.npz", names=np.array(faces.names), embeddings=vectors)
+    recipe = changed(
+        RECIPE, train__teacher=str(tmp_path / "teacher.npz"), train__loss="none", quant__qat__control=True,
+        quant__qat__equalize=True, quant__ptq__equalize=True, quant__qat__float_weight=1.0,
+    )  # fmt: skip
+    candidate = Candidate(0.35, 96, 8, 64)
+    task = dataclasses.replace(plain, recipe=recipe, candidate=candidate, stages_dir=str(tmp_path / "stages"))
+    outcome = run(task)
+    assert [variant.scheme for variant in outcome.variants] == [*SCHEMES, "float32_control"]
+    assert {variant.file.embedding for variant in outcome.variants} == {8}
+    assert outcome.variants[1].file.operators["FULLY_CONNECTED"] == 1
+    assert [point.phase for point in outcome.curves] == ["train", "qat", "control"]
+    assert all("accuracy" not in point.metrics for point in outcome.curves)
+    assert is_finished(task)
+    (tmp_path / "teacher.npz").rename(tmp_path / "moved.npz")
+    moved = dataclasses.replace(task, recipe=changed(recipe, train__teacher=str(tmp_path / "moved.npz")))
+    assert is_finished(moved)

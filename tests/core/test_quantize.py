@@ -13,6 +13,7 @@ from facerec_core.quantize import (
     calibration_sample,
     convert_float,
     convert_quantized,
+    float_control,
     learn,
     post_training,
     quantization_aware,
@@ -23,7 +24,7 @@ from facerec_core.tflite import Interpreter, check_fully_int8, describe
 from facerec_core.train import train_float
 from facerec_core.types import Candidate
 from tests.core.conftest import silent
-from tests.recipes import tiny_recipe
+from tests.recipes import changed, tiny_recipe
 
 pytestmark = pytest.mark.slow
 CANDIDATE = Candidate(0.35, 96, 32)
@@ -190,3 +191,33 @@ def test_calibration_images_are_a_seeded_sample_without_repeats():
 def test_a_conversion_that_fails_says_which(network):
     with pytest.raises(QuantizationError, match="converting to ptq_int8 failed"):
         post_training(network, np.zeros((1, 96, 96, 4), np.uint8))
+
+
+def test_the_control_trains_the_float_network_with_the_same_scope_and_held_statistics(arrays, faces, tmp_path):
+    converted = float_control(CANDIDATE, arrays, faces, RECIPE, silent)
+    assert {point.phase for point in converted.curves} == {"control"}
+    before = embed(convert_float(restore(CANDIDATE, arrays)).content, faces, tmp_path)
+    after = embed(converted.content, faces, tmp_path)
+    assert not np.allclose(after, before, atol=1e-4)
+    network = restore(CANDIDATE, arrays)
+    learn(network, arrays, faces, RECIPE, silent, name="control")
+    for layer in network.layers:
+        values = {weight.name: weight.numpy() for weight in layer.weights}
+        for name, value in values.items():
+            key = f"{layer.name}__{name.rpartition('/')[2].partition(':')[0]}"
+            if layer.name.startswith(("stem", "block0_", "block3_")) or "moving" in name:
+                assert np.array_equal(value, arrays[key]), key
+
+
+def test_qat_follows_the_float_network_where_it_is_asked_to(arrays, faces):
+    recipe = changed(RECIPE, quant__qat__float_weight=50.0, quant__qat__epochs=3, train__loss_weight=1e-6)
+    float_fingerprints = restore(CANDIDATE, arrays).predict(to_network_range(faces.images), verbose=0)
+
+    def away(float_weight):
+        options = changed(recipe, quant__qat__float_weight=float_weight)
+        quantized = calibrated(CANDIDATE, arrays, faces, options, silent)
+        network = restore(CANDIDATE, arrays) if float_weight else None
+        learn(quantized, arrays, faces, options, silent, float_network=network)
+        return 1 - cosine(quantized.predict(to_network_range(faces.images), verbose=0), float_fingerprints)
+
+    assert away(50.0) < away(0.0)

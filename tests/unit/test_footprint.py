@@ -110,3 +110,27 @@ def test_the_page_shows_what_was_measured() -> None:
     """Where this fails: python -m docs.footprint_table."""
     page = PAGE.read_text(encoding="utf-8")
     assert rewritten(page) == page
+
+
+@pytest.mark.parametrize(
+    ("width", "resolution", "embedding", "last", "arena", "file"),
+    [
+        (0.35, 96, 128, 448, Arena(204_384, 66_144, 138_240), 449_248),
+        (0.35, 96, 128, 1280, Arena(211_040, 72_800, 138_240), 665_568),
+        (0.5, 128, 64, 640, Arena(347_168, 85_024, 262_144), 742_752),
+    ],
+)
+def test_a_linear_layer_is_predicted_as_it_was_measured(width, resolution, embedding, last, arena, file):
+    """Measured on untrained files with tflite-micro 0.dev20261023182759."""
+    network = layers(width, resolution, embedding, last=last)
+    assert predict_arena(network, 8) == arena
+    assert predict_file_bytes(network) == pytest.approx(file, rel=0.001)
+
+
+@pytest.mark.parametrize(
+    ("width", "resolution", "last", "arena_bytes"),
+    [(0.3, 64, 384, 125_956), (0.3, 80, 384, 160_516), (0.35, 144, 1280, 385_348)],
+)
+def test_a_dense_layer_on_a_device_is_predicted_as_it_was_emulated(width, resolution, last, arena_bytes):
+    """Classifiers of 1000, TensorFlow Lite Micro 90b983c2 with CMSIS-NN on an emulated Cortex-M7."""
+    assert predict_arena(layers(width, resolution, 1000, last=last)).total_bytes == arena_bytes

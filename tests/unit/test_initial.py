@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from facerec_core import arch
 from facerec_core.errors import OptionError
-from facerec_core.initial import init_identity, initial_arrays, slice_arrays
+from facerec_core.initial import check_init, init_identity, initial_arrays, slice_arrays
 from facerec_core.types import Candidate
 from facerec_core.weights import write_arrays
 
@@ -127,3 +127,10 @@ def test_the_identity_is_the_content_and_its_use(tmp_path: Path) -> None:
 def test_an_absent_file_is_refused(tmp_path: Path, prefix: str) -> None:
     with pytest.raises(OptionError, match=r"train\.init: .*slice:FILE.*No such file"):
         init_identity(f"{prefix}{tmp_path / 'absent.npz'}")
+
+
+def test_imagenet_needs_a_width_keras_has_weights_for():
+    check_init("imagenet", Candidate(0.35, 96, 1280))
+    assert init_identity("imagenet") == "imagenet"
+    with pytest.raises(OptionError, match=r"at width 0\.6: weights exist for 0\.35, 0\.5, 0\.75"):
+        check_init("imagenet", Candidate(0.6, 96, 1280))

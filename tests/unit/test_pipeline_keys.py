@@ -3,11 +3,12 @@ from dataclasses import replace
 import pytest
 
 from facerec_core.errors import OptionError
-from facerec_core.pipeline import STAGES, Task
+from facerec_core.task import Task
 from facerec_core.types import Candidate
 from tests.recipes import changed, tiny_recipe
 
 FLOAT, PTQ, QAT = "float", "ptq", "qat"
+STAGES = Task(Candidate(0.35, 96, 448), tiny_recipe(), "fingerprint", "stages", "cache").stages
 AFTER = {
     FLOAT: set(STAGES),
     PTQ: {"ptq", "eval-ptq_int8"},
@@ -36,6 +37,10 @@ def moved(one, other):
         (QAT, {"quant__qat__scope": 3}),
         (QAT, {"quant__qat__freeze_batch_norm": False}),
         (QAT, {"quant__qat__calibration_decay": 0.8}),
+        (QAT, {"quant__qat__float_weight": 0.5}),
+        (QAT, {"quant__qat__equalize": True}),
+        (PTQ, {"quant__ptq__equalize": True}),
+        (FLOAT, {"train__sampling": "identities"}),
         ("eval", {"eval__kernels": "reference"}),
         ("eval", {"eval__folds": 3}),
         ("eval", {"target_far": 0.2}),
@@ -51,6 +56,18 @@ def test_an_option_moves_the_stages_that_depend_on_it_and_no_others(first, chang
 def test_the_architecture_and_the_data_move_everything(candidate):
     assert moved(task(), replace(task(), candidate=candidate)) == set(STAGES)
     assert moved(task(), replace(task(), data_fingerprint="other")) == set(STAGES)
+
+
+def test_a_control_adds_its_stages_and_moves_no_other():
+    plain, other = task(), task(tiny_recipe(quant__qat__control=True))
+    assert moved(plain, other) == set()
+    assert set(other.stages) - set(plain.stages) == {"control", "eval-float32_control"}
+    assert other.key != plain.key
+
+
+def test_equalised_qat_depends_on_the_images_that_show_the_ranges():
+    first = task(tiny_recipe(quant__qat__equalize=True))
+    assert "qat" in moved(first, task(tiny_recipe(quant__qat__equalize=True, quant__ptq__calibration_images=9)))
 
 
 def test_threads_and_places_are_no_part_of_the_identity():
@@ -76,3 +93,15 @@ def test_initial_weights_that_cannot_be_read_are_one_line(tmp_path):
     missing = task(tiny_recipe(train__init=str(tmp_path / "absent.npz")))
     with pytest.raises(OptionError, match=r"train\.init.*absent\.npz.*No such file"):
         _ = missing.key
+
+
+def test_groups_move_only_the_evaluations_and_by_content(tmp_path):
+    for name, content in {"a.csv": "identity,group\nA,x\n", "b.csv": "identity,group\nA,x\n", "c.csv": "c"}.items():
+        (tmp_path / name).write_text(content)
+
+    def grouped(name):
+        return task(changed(tiny_recipe(), data__groups=str(tmp_path / name)))
+
+    assert moved(task(), grouped("a.csv")) == AFTER["eval"]
+    assert moved(grouped("a.csv"), grouped("c.csv")) == AFTER["eval"]
+    assert grouped("a.csv").key == grouped("b.csv").key

@@ -5,7 +5,8 @@ from dataclasses import replace
 from facerec_core.budget import check
 from facerec_core.cost import cost
 from facerec_core.latency import estimate
-from facerec_core.pipeline import Outcome, Task
+from facerec_core.pipeline import Outcome
+from facerec_core.task import Task
 from facerec_core.types import Candidate, Failure, Feasibility, LimitCheck
 from sweep import records
 from sweep.points import Point, point_names

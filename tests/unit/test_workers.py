@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from facerec_core.errors import StorageError, TrainingError
-from facerec_core.pipeline import StageError, Task
+from facerec_core.pipeline import StageError
+from facerec_core.task import Task
 from sweep import workers
 from sweep.workers import carry_through
 from tests.cli import environment
