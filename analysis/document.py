@@ -7,6 +7,7 @@ from typing import Any
 
 from analysis.records import SweepInfo
 from analysis.selection import Entry, Metric, Selection
+from facerec_core.group_rates import spread
 from facerec_core.types import Evaluation
 
 Json = dict[str, Any]
@@ -25,6 +26,21 @@ def evaluation_json(evaluation: Evaluation) -> Json:
         "threshold": evaluation.threshold,
         "realised_far": evaluation.realised_far,
         "realised_tar": evaluation.realised_tar,
+        "groups": [asdict(rates) for rates in evaluation.groups],
+        **worst_group_json(evaluation),
+    }
+
+
+def worst_group_json(evaluation: Evaluation) -> Json:
+    """The group of people that fares worst by FAR and by TAR, and worst rate / best rate; None where undefined."""
+    found = spread(evaluation.groups)
+    return {
+        "worst_far_group": found.far_group,
+        "worst_group_far": found.far,
+        "worst_group_far_ratio": found.far_ratio,
+        "worst_tar_group": found.tar_group,
+        "worst_group_tar": found.tar,
+        "worst_group_tar_ratio": found.tar_ratio,
     }
 
 

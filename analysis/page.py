@@ -14,6 +14,7 @@ from analysis import interactive
 from analysis.figure_data import learning_curves, pareto_points, roc_lines, slopes
 from analysis.records import SweepInfo
 from analysis.selection import Entry, Selection
+from facerec_core.group_rates import spread
 from facerec_core.roc import far_label
 from facerec_core.types import Evaluation, LimitCheck, RunRecord, Split
 
@@ -141,6 +142,25 @@ def threshold_text(evaluation: Evaluation) -> str:
     )
 
 
+def groups_text(evaluation: Evaluation) -> str:
+    """Which groups of people fare worst at the threshold, in words; empty where groups or rates are not known."""
+    found = spread(evaluation.groups)
+    told = []
+    if found.far_group is not None and found.far is not None:
+        times = f", at least {found.far_ratio:.2g} times that of the best group" if found.far_ratio else ""
+        told.append(f"Strangers are let in most often in the group {found.far_group} (FAR {found.far:.2g}{times}).")
+    if found.tar_group is not None:
+        share = f", {found.tar_ratio:.2f} times that of the best group" if found.tar_ratio is not None else ""
+        rate = f"TAR {percent(found.tar)}{share}"
+        told.append(f"People are recognised least often in the group {found.tar_group} ({rate}).")
+    return " ".join(told)
+
+
+def far_text(rate: float | None) -> str:
+    """A false accept rate with two digits, or a dash."""
+    return "–" if rate is None else f"{rate:.2g}"
+
+
 def _summary(records: Sequence[RunRecord]) -> dict[str, int]:
     undecided = sum(bool(r.feasibility.undecided and not r.feasibility.violated) for r in records)
     counts = {status: sum(r.status == status for r in records) for status in ("complete", "infeasible", "failed")}
@@ -168,7 +188,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(percent=percent, quantity=quantity, moment=moment, reasons=reasons)
+    environment.filters.update(percent=percent, far=far_text, quantity=quantity, moment=moment, reasons=reasons)
     return environment
 
 
@@ -192,6 +212,8 @@ def render(selection: Selection, records: Sequence[RunRecord], info: SweepInfo, 
             why=why(selection),
             margins=margins(best.checks) if best else [],
             threshold=threshold_text(best.variant.test) if best and best.variant else "",
+            groups=best.variant.test.groups if best and best.variant else (),
+            groups_told=groups_text(best.variant.test) if best and best.variant else "",
             notices=notices(selection, records),
             summary=_summary(records),
             fragments=fragments,

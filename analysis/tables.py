@@ -19,6 +19,12 @@ _RATES = (
     "threshold",
     "realised_far",
     "realised_tar",
+    "worst_far_group",
+    "worst_group_far",
+    "worst_group_far_ratio",
+    "worst_tar_group",
+    "worst_group_tar",
+    "worst_group_tar_ratio",
 )
 COLUMNS: tuple[str, ...] = (
     *("key", "label", "standing", "recommended", "variant", "width", "resolution", "embedding", "last", "seed"),

@@ -6,6 +6,8 @@ similarity to everything, itself included, is 0.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,9 @@ from numpy.typing import NDArray
 from facerec_core import roc
 from facerec_core.data.records import Pairs
 from facerec_core.errors import DataError, FacerecError
-from facerec_core.types import Evaluation, Split
+from facerec_core.group_rates import Pool, Scored, group_rates
+from facerec_core.tally import EXACT_PAIRS, Kept, Tally, Verification
+from facerec_core.types import Evaluation, GroupRates, Split
 
 Floats = NDArray[np.floating[Any]]
 BLOCK_BYTES = 64 * 2**20
@@ -57,21 +61,40 @@ def pair_scores(embeddings: Floats, labels: NDArray[np.int64]) -> tuple[NDArray[
     Raises:
         FacerecError: an element is not finite.
     """
-    unit = unit_length(embeddings)
     genuine_count, impostor_count = _pair_counts(labels)
     genuine = np.empty(genuine_count, np.float32)
     impostor = np.empty(impostor_count, np.float32)
-    rows = max(1, BLOCK_BYTES // (4 * max(1, len(unit))))
     g = m = 0
-    for start in range(0, len(unit), rows):
-        stop = min(start + rows, len(unit))
-        scores = unit[start:stop] @ unit[start:].T
-        same = labels[start:stop, None] == labels[None, start:]
-        later = np.arange(len(unit) - start)[None, :] > np.arange(stop - start)[:, None]
-        found, others = scores[same & later], scores[~same & later]
-        genuine[g : g + found.size], impostor[m : m + others.size] = found, others
-        g, m = g + found.size, m + others.size
-    return np.clip(genuine, -1, 1, out=genuine), np.clip(impostor, -1, 1, out=impostor)
+    for block in _blocks(embeddings, labels):
+        genuine[g : g + block.genuine.size], impostor[m : m + block.impostor.size] = block.genuine, block.impostor
+        g, m = g + block.genuine.size, m + block.impostor.size
+    return genuine, impostor
+
+
+@dataclass(frozen=True)
+class _Block:
+    """The pairs i < j of some rows i, and their scores: `same` and `different` are bool [rows, columns]."""
+
+    rows: slice
+    columns: slice
+    same: NDArray[np.bool_]
+    different: NDArray[np.bool_]
+    genuine: NDArray[np.float32]
+    impostor: NDArray[np.float32]
+
+
+def _blocks(embeddings: Floats, labels: NDArray[np.int64]) -> Iterator[_Block]:
+    """All pairs i < j of float [n, d] by rows, about BLOCK_BYTES of scores at a time."""
+    unit = unit_length(embeddings)
+    height = max(1, BLOCK_BYTES // (4 * max(1, len(unit))))
+    for start in range(0, len(unit), height):
+        rows, columns = slice(start, min(start + height, len(unit))), slice(start, len(unit))
+        scores = unit[rows] @ unit[columns].T
+        np.clip(scores, -1, 1, out=scores)
+        same = labels[rows, None] == labels[None, columns]
+        later = np.arange(scores.shape[1])[None, :] > np.arange(scores.shape[0])[:, None]
+        same, different = same & later, ~same & later
+        yield _Block(rows, columns, same, different, scores[same], scores[different])
 
 
 def best_threshold(scores: Floats, same: NDArray[np.bool_]) -> float:
@@ -118,9 +141,22 @@ def accuracy(embeddings: Floats, pairs: Pairs) -> float:
         DataError: see `fold_accuracy`.
         FacerecError: an element is not finite.
     """
+    return fold_accuracy(_similarities(embeddings, pairs), pairs.same, pairs.fold)
+
+
+def listed_scores(embeddings: Floats, pairs: Pairs) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Cosine similarity of `pairs` alone, indices into float [n, d]: genuine float32 [g] and impostor float32 [m].
+
+    Raises:
+        FacerecError: an element is not finite.
+    """
+    scores = np.clip(_similarities(embeddings, pairs), -1, 1)
+    return scores[pairs.same], scores[~pairs.same]
+
+
+def _similarities(embeddings: Floats, pairs: Pairs) -> NDArray[np.float32]:
     unit = unit_length(embeddings)
-    scores = np.einsum("nd,nd->n", unit[pairs.first], unit[pairs.second])
-    return fold_accuracy(scores, pairs.same, pairs.fold)
+    return np.asarray(np.einsum("nd,nd->n", unit[pairs.first], unit[pairs.second]), np.float32)
 
 
 def evaluate(
@@ -132,36 +168,73 @@ def evaluate(
     identities: int,
     target_far: float,
     threshold: float | None,
+    groups: Sequence[str] = (),
 ) -> Evaluation:
-    """Every figure of one variant on one split, from float [n, d] and int64 [n].
+    """Every figure of one variant on one split, from float [n, d] and int64 [n]; needs about 1 GB at most.
 
     On the validation split the threshold is chosen here, from the impostors at `target_far`, unless one is
-    given. On the test split `threshold` is the validation one and is only applied; None stays None.
+    given. On the test split `threshold` is the validation one and is only applied; None stays None. Pairs that
+    are `exclusive` are the only ones scored; of others it is not known whom they show. Where `groups`
+    names the group of each image, its rates at that threshold are given for each.
 
     Raises:
         DataError: the split has no genuine or no impostor pairs, or see `fold_accuracy`.
         FacerecError: an element is not finite.
     """
-    genuine, impostor = pair_scores(embeddings, labels)
+    found = _verification(embeddings, labels, pairs, threshold)
     if threshold is None and split == "validation":
-        threshold = roc.threshold_at_far(impostor, target_far)
-    realised_far, realised_tar = (None, None) if threshold is None else roc.realised(genuine, impostor, threshold)
-    listed = roc.tar_at_fars(genuine, impostor, roc.LISTED_FARS)
+        threshold = found.threshold_at_far(target_far)
+    realised_far, realised_tar = (None, None) if threshold is None else found.realised(threshold)
+    listed = found.tar_at_fars(roc.LISTED_FARS)
     return Evaluation(
         split=split,
         images=len(labels),
-        identities=identities,
-        genuine_pairs=genuine.size,
-        impostor_pairs=impostor.size,
-        far_floor=roc.far_floor(impostor.size),
-        auc=roc.auc(genuine, impostor),
-        eer=roc.eer(genuine, impostor),
+        identities=None if pairs.exclusive else identities,
+        genuine_pairs=found.genuine_pairs,
+        impostor_pairs=found.impostor_pairs,
+        far_floor=roc.far_floor(found.impostor_pairs),
+        auc=found.auc(),
+        eer=found.eer(),
         accuracy=accuracy(embeddings, pairs),
         accuracy_pairs=pairs.same.size,
         tar_at_far=dict(zip(map(roc.far_label, roc.LISTED_FARS), listed, strict=True)),
-        roc=roc.roc_grid(genuine, impostor),
+        roc=roc.roc_grid(found.tar_at_fars),
         target_far=target_far,
         threshold=threshold,
         realised_far=realised_far,
         realised_tar=realised_tar,
+        groups=_by_group(embeddings, labels, pairs, groups, threshold, target_far) if groups else (),
     )
+
+
+def _verification(embeddings: Floats, labels: NDArray[np.int64], pairs: Pairs, threshold: float | None) -> Verification:
+    """The scores that count, kept where there are few and tallied where there are many."""
+    if pairs.exclusive:
+        return Kept(*listed_scores(embeddings, pairs))
+    if sum(_pair_counts(labels)) <= EXACT_PAIRS:
+        return Kept(*pair_scores(embeddings, labels))
+    return Tally.of(((block.genuine, block.impostor) for block in _blocks(embeddings, labels)), threshold)
+
+
+def _by_group(
+    embeddings: Floats,
+    labels: NDArray[np.int64],
+    pairs: Pairs,
+    groups: Sequence[str],
+    threshold: float | None,
+    target_far: float,
+) -> tuple[GroupRates, ...]:
+    """The scores are computed again rather than kept; the same blocks give the same bits."""
+    pool = Pool.of(groups)
+
+    def scored() -> Iterator[tuple[Scored, Scored]]:
+        if pairs.exclusive:
+            ids = pool.of_pairs(pairs.first, pairs.second)
+            genuine, impostor = listed_scores(embeddings, pairs)
+            yield (genuine, ids[pairs.same]), (impostor, ids[~pairs.same])
+            return
+        for block in _blocks(embeddings, labels):
+            ids = pool.of_block(block.rows, block.columns)
+            yield (block.genuine, ids[block.same]), (block.impostor, ids[block.different])
+
+    return group_rates(scored(), pool, labels, threshold=threshold, target_far=target_far)

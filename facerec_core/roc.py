@@ -8,7 +8,7 @@ Scores are floats of any shape [n]; their order does not matter.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,7 +52,8 @@ def far_floor(impostor_pairs: int) -> float:
     return min(1.0, MINIMUM_ERRORS / impostor_pairs) if impostor_pairs else 1.0
 
 
-def _resolves(far: float, impostor_pairs: int) -> bool:
+def resolves(far: float, impostor_pairs: int) -> bool:
+    """Whether `far` is not below the FAR floor."""
     return far * impostor_pairs * (1 + 1e-12) >= MINIMUM_ERRORS
 
 
@@ -112,8 +113,8 @@ def eer(genuine: Floats, impostor: Floats) -> float:
     return float(curve.far[before] + share * (curve.far[after] - curve.far[before]))
 
 
-def _allowed_accepts(far: float, impostor_pairs: int) -> int:
-    """How many of the impostors a FAR lets in; the factor undoes 0.29 * 100 = 28.999999999999996."""
+def allowed_accepts(far: float, impostor_pairs: int) -> int:
+    """How many impostors a FAR lets in; the factor undoes 0.29 * 100 = 28.999999999999996."""
     return math.floor(far * impostor_pairs * (1 + 1e-12))
 
 
@@ -123,9 +124,9 @@ def threshold_at_far(impostor: Floats, far: float) -> float | None:
     It lies one floating-point step above the first impostor that has to stay out, so a group of equal scores
     is let in whole or not at all. None where the impostors cannot resolve `far`; -inf where all may pass.
     """
-    if not _resolves(far, impostor.size):
+    if not resolves(far, impostor.size):
         return None
-    allowed = _allowed_accepts(far, impostor.size)
+    allowed = allowed_accepts(far, impostor.size)
     if allowed >= impostor.size:
         return -math.inf
     rank = impostor.size - 1 - allowed
@@ -137,9 +138,9 @@ def tar_at_fars(genuine: Floats, impostor: Floats, fars: Sequence[float]) -> tup
     accepted, rejected = np.sort(genuine), np.sort(impostor)
 
     def tar(far: float) -> float | None:
-        if not genuine.size or not _resolves(far, impostor.size):
+        if not genuine.size or not resolves(far, impostor.size):
             return None
-        allowed = _allowed_accepts(far, impostor.size)
+        allowed = allowed_accepts(far, impostor.size)
         if allowed >= impostor.size:
             return 1.0
         highest_out = rejected[impostor.size - 1 - allowed]
@@ -153,10 +154,13 @@ def tar_at_far(genuine: Floats, impostor: Floats, far: float) -> float | None:
     return tar_at_fars(genuine, impostor, (far,))[0]
 
 
-def roc_grid(genuine: Floats, impostor: Floats) -> RocGrid:
-    """The ROC on LOG10_FAR_GRID, None below the FAR floor, so that curves of different candidates overlay."""
-    fars = tuple(10.0**exponent for exponent in LOG10_FAR_GRID)
-    return RocGrid(LOG10_FAR_GRID, tar_at_fars(genuine, impostor, fars))
+def roc_grid(tars_at: Callable[[Sequence[float]], tuple[float | None, ...]]) -> RocGrid:
+    """The ROC on LOG10_FAR_GRID, None below the FAR floor, so that curves of different candidates overlay.
+
+    Args:
+        tars_at: the TARs at given FARs, as `tar_at_fars` has them.
+    """
+    return RocGrid(LOG10_FAR_GRID, tars_at(tuple(10.0**exponent for exponent in LOG10_FAR_GRID)))
 
 
 def realised(genuine: Floats, impostor: Floats, threshold: float) -> tuple[float | None, float | None]:

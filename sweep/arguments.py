@@ -76,6 +76,14 @@ def make_parser(verb: str | None) -> argparse.ArgumentParser:
             "--out", metavar="PATH", help="where to write: a file of measure, a folder of bench and import"
         )
         flags.add_argument("--runs", type=_runs, metavar="N", help="timed inferences a network")
+    if verb == "data":
+        flags.add_argument("--json", action="store_true", help="one object, or a list of them, instead of text")
+        flags.add_argument(
+            "--out", metavar="PATH", help="where to write: the contact sheet of check (PNG), the folder of fetch"
+        )
+        flags.add_argument(
+            "--allow-shared", action="store_true", help="check: a name in two splits is a warning, not an error"
+        )
     if verb in {"plan", "latency"}:
         formats = flags.add_mutually_exclusive_group()
         formats.add_argument("--json", action="store_true", help="a list of objects instead of the table")

@@ -27,7 +27,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status: 0, 1 a candidate failed, 2 not understood, 130 interrupted."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        return _dispatch(arguments)
+        status = _dispatch(arguments)
+        sys.stdout.flush()
     except FacerecError as error:
         sys.stderr.write(f"error: {error}\n")
         return EXIT_USAGE if isinstance(error, UsageError) else EXIT_FAILED
@@ -35,9 +36,29 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write("interrupted\n")
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # whoever read the output has gone; nothing may be flushed to it at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up_output()  # whoever read the output has gone
         return EXIT_BROKEN_PIPE
+    except OSError as error:
+        if not _output_fails():
+            raise
+        _give_up_output()
+        sys.stderr.write(f"error: cannot write standard output: {error.strerror or error}\n")
+        return EXIT_USAGE
+    return status
+
+
+def _output_fails() -> bool:
+    """Whether standard output is what cannot be written: what is left in its buffer fails once more."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        return True
+    return False
+
+
+def _give_up_output() -> None:
+    """Nothing may be flushed to standard output at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _dispatch(argv: list[str]) -> int:
@@ -110,6 +131,12 @@ def _plan(flags: Namespace, _command: str) -> int:
     return EXIT_OK
 
 
+def _data(flags: Namespace, _command: str) -> int:
+    from sweep.data import run
+
+    return run(flags, _composer(flags))
+
+
 def _latency(flags: Namespace, _command: str) -> int:
     from sweep.latency import run
 
@@ -135,6 +162,7 @@ _ACTIONS: dict[str, Callable[[Namespace, str], int]] = {
     "run": _run,
     "multirun": _multirun,
     "plan": _plan,
+    "data": _data,
     "latency": _latency,
     "report": _report,
     "ui": _ui,

@@ -38,6 +38,11 @@ VERBS = {
             ("report", "report sweep=all", "report sweep=demo target_far=1e-2"),
         ),
         Verb(
+            "data",
+            "the data set: info, prepare, check, fetch",
+            ("data info", "data prepare res=96,128", "data fetch lfw", "data check --out sheet.png"),
+        ),
+        Verb(
             "latency",
             "the latency tables: show, fit, measure, bench, import, simulate",
             (

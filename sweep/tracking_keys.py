@@ -11,6 +11,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 
+from facerec_core.group_rates import spread
 from facerec_core.types import Candidate, Evaluation, RocGrid, RunRecord, Scheme, VariantRecord
 
 VARIANT_CONFIG = (
@@ -123,6 +124,7 @@ def roc_points(roc: RocGrid) -> Iterator[tuple[str, float, int]]:
 
 
 def _evaluation_metrics(evaluation: Evaluation) -> dict[str, float | None]:
+    groups = spread(evaluation.groups)
     rates = {f"tar_at_far_{label}": tar for label, tar in evaluation.tar_at_far.items()}
     return rates | {
         "accuracy": evaluation.accuracy,
@@ -131,6 +133,10 @@ def _evaluation_metrics(evaluation: Evaluation) -> dict[str, float | None]:
         "far_floor": evaluation.far_floor,
         "realised_far": evaluation.realised_far,
         "realised_tar": evaluation.realised_tar,
+        "worst_group_far": groups.far,
+        "worst_group_far_ratio": groups.far_ratio,
+        "worst_group_tar": groups.tar,
+        "worst_group_tar_ratio": groups.tar_ratio,
     }
 
 

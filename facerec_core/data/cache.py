@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import mmap
 import os
 import shutil
 import time
@@ -91,6 +92,19 @@ def open_or_build(
         except _DamagedError:
             _build(folder, specs, notes)
         return _open(folder)
+
+
+def release(images: NDArray[np.uint8]) -> None:
+    """Give back the memory of the pages of memory-mapped images that were read; they stay readable.
+
+    Without it a pass over a large set ends with all of it in the process's memory, which the system takes back only
+    when it is short. Arrays that are not memory-mapped stay as they are.
+    """
+    owner: object = images
+    while isinstance(owner, np.ndarray):
+        owner = owner.base
+    if isinstance(owner, mmap.mmap):
+        owner.madvise(mmap.MADV_DONTNEED)
 
 
 @contextmanager

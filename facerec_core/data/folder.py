@@ -11,9 +11,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from facerec_core.data.forms import open_faces
+from facerec_core.data.landmarks import read_landmarks
 from facerec_core.data.pairs_file import parse_pairs, resolve_pairs
 from facerec_core.data.source import ImageRef, PairRef, SourceIndex
-from facerec_core.data.tree import IdentityTree, open_tree
+from facerec_core.data.tree import IdentityTree, align
 from facerec_core.errors import DataError
 from facerec_core.options import DataOptions
 from facerec_core.protocol import cap_identities, split_identities
@@ -46,10 +48,15 @@ def open_trees(options: DataOptions, suffixes: tuple[str, ...]) -> Trees:
     Raises:
         DataError: either cannot be used, or they share an identity's name.
     """
-    root = open_tree(str(options.root), "data.root", suffixes, options.max_image_bytes)
+    root = open_faces(options, "data.root", suffixes)
+    if options.landmarks is not None:
+        root = align(root, read_landmarks(options.landmarks, "data.landmarks"))
     if options.train_root is None:
         return Trees(root, None, options.crop)
-    train = open_tree(options.train_root, "data.train_root", suffixes, options.max_image_bytes)
+    train = open_faces(options, "data.train_root", suffixes)
+    if options.landmarks is not None:
+        key = "data.landmarks" if options.train_landmarks is None else "data.train_landmarks"
+        train = align(train, read_landmarks(options.train_landmarks or options.landmarks, key))
     shared = sorted(_folders(root) & _folders(train))
     if shared:
         raise DataError(
@@ -72,6 +79,18 @@ def images_of(identities: Iterable[str], tree: IdentityTree) -> tuple[ImageRef, 
 def counts_of(tree: IdentityTree, without: Collection[str] = ()) -> dict[str, int]:
     """How many usable images each identity has."""
     return {identity: len(refs) for identity, refs in tree.by_identity.items() if identity not in without}
+
+
+def hold_out(tree: IdentityTree, options: DataOptions) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The identities that train and those of the same faces that validate, where the test images are others.
+
+    `options.validation_fraction` of them validate, whole identities up to `options.max_validation_images`.
+    """
+    counts, fraction = counts_of(tree), options.validation_fraction
+    _, chosen = split_identities(counts, (1 - fraction, fraction), options.seed)
+    chosen_counts = {identity: counts[identity] for identity in chosen}
+    validation = cap_identities(chosen_counts, options.max_validation_images, options.seed)
+    return tuple(sorted(counts.keys() - set(validation))), validation
 
 
 class FolderSource:
@@ -97,19 +116,21 @@ class FolderSource:
         """List and split the images; raises DataError."""
         trees, pairs = self._trees, self._pairs()
         train, validation, test = self._split(_people(pairs) if pairs is not None else None)
-        counts = counts_of(trees.root)
-        kept = cap_identities(
-            {identity: counts[identity] for identity in validation},
-            self._options.max_validation_images,
-            self._options.seed,
-        )
+        kept = self._capped(validation, self._options.max_validation_images)
+        tested = self._capped(test, self._options.max_test_images)
         return SourceIndex(
             train=images_of(train, trees.train or trees.root),
             validation=images_of(kept, trees.root),
-            test=images_of(test, trees.root),
+            test=images_of(tested, trees.root),
             test_pairs=pairs,
             broken=(*trees.root.broken, *(trees.train.broken if trees.train else ())),
+            left_out=images_of({*validation, *test} - {*kept, *tested}, trees.root),
         )
+
+    def _capped(self, identities: Iterable[str], most_images: int | None) -> tuple[str, ...]:
+        """Whole identities with at most that many images."""
+        counts = counts_of(self._trees.root)
+        return cap_identities({name: counts.get(name, 0) for name in identities}, most_images, self._options.seed)
 
     def _split(self, tested: set[str] | None) -> Sequence[tuple[str, ...]]:
         """The identities of train, validation and test."""

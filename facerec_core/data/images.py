@@ -5,10 +5,13 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
+
+from facerec_core.data.alignment import LandmarksError, Points, onto_template, scale_of, warp
 
 MAX_PIXELS = 50_000_000
 """Images with more pixels are refused unread: no camera's face is that large, a decompression bomb is."""
@@ -57,27 +60,68 @@ def decode_face(data: bytes, size: int, crop: float) -> NDArray[np.uint8]:
     Raises:
         UndecodableError: empty, damaged, of another format, or more than MAX_PIXELS pixels.
     """
+    return _decode(data, lambda image: _square(_upright(image, size / (crop * min(image.size))), size, crop))
+
+
+def decode_aligned(data: bytes, size: int, points: Points) -> NDArray[np.uint8]:
+    """Decode, turn upright by the EXIF tag, and take the landmarks onto the template.
+
+    Args:
+        data: a JPEG, PNG, BMP or WebP file.
+        size: side of the result in pixels.
+        points: float64 [5, 2], the landmarks in the upright image (`alignment` says in which order).
+
+    Returns:
+        uint8 RGB [size, size, 3]; what lies outside the image is black.
+
+    Raises:
+        UndecodableError: as `decode_face`, or landmarks that lie elsewhere or that no face can be aligned by.
+    """
+    try:
+        to_face = onto_template(points, size)
+    except LandmarksError as error:
+        raise UndecodableError(str(error)) from error
+    return _decode(data, lambda image: _aligned(image, to_face, points, size))
+
+
+def _aligned(image: Image.Image, to_face: NDArray[np.float64], points: Points, size: int) -> NDArray[np.uint8]:
+    longer_side = max(image.size)
+    upright = _upright(image, scale_of(to_face))
+    reduced = round(longer_side / max(upright.size))  # a JPEG may come out at a half, a quarter or an eighth
+    middle = points.mean(0) / reduced
+    if not (0 <= middle[0] < upright.width and 0 <= middle[1] < upright.height):
+        raise UndecodableError(
+            f"landmarks that lie outside the image, around {points[:, 0].mean():.0f}, "
+            f"{points[:, 1].mean():.0f}; are they those of another version of it?"
+        )
+    return warp(upright, to_face * (reduced, reduced, 1), size)
+
+
+def _decode(data: bytes, make: Callable[[Image.Image], NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    """What `make` makes of the opened image; raises UndecodableError."""
     if not data:
         raise UndecodableError(EMPTY)
     try:
-        return _decode(data, size, crop)
+        with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
+            width, height = opened.size
+            if width * height > MAX_PIXELS:
+                raise UndecodableError(f"{width} x {height} pixels are more than the {MAX_PIXELS:,} allowed")
+            return make(opened)
     except UnidentifiedImageError:
         raise UndecodableError(f"not a {', '.join(FORMATS[:-1])} or {FORMATS[-1]} image") from None
     except _DECODE_ERRORS as error:
         raise UndecodableError(" ".join(str(error).split()) or type(error).__name__) from error
 
 
-def _decode(data: bytes, size: int, crop: float) -> NDArray[np.uint8]:
-    with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
-        width, height = opened.size
-        if width * height > MAX_PIXELS:
-            raise UndecodableError(f"{width} x {height} pixels are more than the {MAX_PIXELS:,} allowed")
-        scale = _SIDE_LIMIT * size / (crop * min(width, height))
-        opened.draft("RGB", (round(width * scale), round(height * scale)))
-        upright = ImageOps.exif_transpose(opened)
-        if "transparency" in upright.info:
-            upright = upright.convert("RGBA")
-        return _square(upright.convert("RGB"), size, crop)
+def _upright(opened: Image.Image, scale: float) -> Image.Image:
+    """The image as RGB, turned by its EXIF tag; no smaller than wanted when it is then scaled by `scale`."""
+    wanted = (max(1, round(side * _SIDE_LIMIT * scale)) for side in opened.size)
+    width, height = wanted
+    opened.draft("RGB", (width, height))
+    upright = ImageOps.exif_transpose(opened)
+    if "transparency" in upright.info:
+        upright = upright.convert("RGBA")
+    return upright.convert("RGB")
 
 
 def _square(image: Image.Image, size: int, crop: float) -> NDArray[np.uint8]:

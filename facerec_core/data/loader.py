@@ -7,13 +7,14 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facerec_core.data import cache
+from facerec_core.data.groups import read_groups
 from facerec_core.data.records import FaceData
 from facerec_core.data.selection import check_small, check_splits, face_set, pair_up, without_broken
 from facerec_core.data.source import FaceSource, ImageRef, SourceIndex
@@ -43,9 +44,17 @@ def open_source(options: DataOptions) -> FaceSource:
         from facerec_core.data.lfw import LfwSource
 
         return LfwSource(options)
+    if options.kind == "celeba":
+        from facerec_core.data.celeba import CelebaSource
+
+        return CelebaSource(options)
+    if options.kind == "verification":
+        from facerec_core.data.verification import VerificationSource
+
+        return VerificationSource(options)
     for key in ("root", "train_root", "pairs"):
         value = getattr(options, key)
-        require(value is None, f"data.{key}", value, "nothing with data=synthetic", "use data=folder or data=lfw")
+        require(value is None, f"data.{key}", value, "nothing with data=synthetic", "use another data=")
     from facerec_core.data.synthetic import SyntheticSource
 
     return SyntheticSource(options)
@@ -76,7 +85,7 @@ def load_faces(
         FaceData whose fingerprint depends on the images, the splits and the prescribed pairs, not on the resolution.
 
     Raises:
-        DataError: images, identities or pairs that cannot be used.
+        DataError: images, identities, pairs, landmarks or groups that cannot be used.
         StorageError: the cache cannot be written.
     """
     source = source or open_source(options)
@@ -84,6 +93,7 @@ def load_faces(
     if not index.broken:
         check_small(index.train, options)
         check_splits(index, options)
+    group_of = read_groups(options.groups).of(index) if options.groups is not None else {}
     content = source.fingerprint()
     base = _open_base(source, index, content, options, cache_dir, report)
     index = without_broken(index, base.broken, options)
@@ -94,13 +104,15 @@ def load_faces(
         [[astuple(pair) for pair in pairs or ()] for pairs in (index.validation_pairs, index.test_pairs)],
     )
     entry = _open_resolution(base, splits, fingerprint, resolution, cache_dir, report)
-    sets = {name: face_set(refs, entry.arrays[name]) for name, refs in splits.items()}
+    sets = {name: face_set(refs, entry.arrays[name], group_of) for name, refs in splits.items()}
     return FaceData(
         name=source.name,
         fingerprint=fingerprint,
         **sets,
         validation_pairs=pair_up(index.validation_pairs, sets["validation"], options.seed, folds),
-        test_pairs=pair_up(index.test_pairs, sets["test"], options.seed, folds),
+        test_pairs=replace(
+            pair_up(index.test_pairs, sets["test"], options.seed, folds), exclusive=index.test_pairs_only
+        ),
         broken=index.broken,
     )
 
@@ -168,10 +180,15 @@ def _open_resolution(
     def resize(ref: ImageRef) -> Images:
         return resize_face(base.images[base.rows[ref.name]], resolution)
 
+    def released(chunks: Iterator[Images]) -> Iterator[Images]:
+        for chunk in chunks:
+            yield chunk
+            cache.release(base.images)
+
     def specs() -> dict[str, cache.ArraySpec]:
         out, before = {}, 0
         for name, refs in splits.items():
-            chunks = _in_chunks(resize, refs, total, report, before)
+            chunks = released(_in_chunks(resize, refs, total, report, before))
             out[name] = cache.ArraySpec(len(refs), resolution, chunks)
             before += len(refs)
         return out

@@ -1,16 +1,19 @@
-"""The text files of the LFW protocol: pairs.txt and people.txt in both of their published forms.
+"""The text files of the LFW protocol: pairs and people, of View 1 and of View 2, as published and as CSV.
 
 Format: Huang, Ramesh, Berg, Learned-Miller, "Labeled Faces in the Wild", UMass TR 07-49, 2007, and the README that
 comes with the data set. A pairs file starts with the number N of genuine pairs, followed by N genuine and N impostor
 pairs (View 1), or with the number of folds and N, followed by that once a fold (View 2). A genuine pair is
-`NAME n1 n2`, an impostor pair `NAME1 n1 NAME2 n2`.
+`NAME n1 n2`, an impostor pair `NAME1 n1 NAME2 n2`. A people file starts with the number of people (View 1), or with
+that of folds, each of which starts with its number of people (View 2). Kaggle's CSV files have a header of column
+names instead of numbers, and an empty cell behind each genuine pair.
 """
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import PurePosixPath
 
 from facerec_core.data.images import SUFFIXES
@@ -21,8 +24,14 @@ MAX_IMAGES = 9999
 """Image numbers have four digits."""
 
 _MAX_DIGITS = 9
+_MOST_FOLDS = 100
+"""Shorter turns of genuine and impostor pairs are an order, not folds."""
+
 _GENUINE_FIELDS = 3
 _IMPOSTOR_FIELDS = 4
+
+_Fields = tuple[int, list[str]]
+"""The number of a line, and its fields."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +47,12 @@ class PairLine:
 
 @dataclass(frozen=True)
 class PeopleLine:
-    """One line of a people file: a person and how many images there are of them."""
+    """One line of a people file: a person, how many images there are of them, and in View 2 the fold, from 0."""
 
     line: int
     name: str
     images: int
+    fold: int | None = None
 
 
 def stem(person: str, number: int) -> str:
@@ -57,9 +67,13 @@ def parse_pairs(text: str, source: str) -> tuple[PairLine, ...]:
         text: the file's content.
         source: its name, for messages.
 
+    In a CSV, which may hold pairs of one kind alone, folds are where genuine and impostor pairs take turns.
+
     Raises:
-        DataError: a line that is no pair, or fewer or more pairs than the first line says.
+        DataError: a line that is no pair, fewer or more pairs than the first line says, or turns of unequal length.
     """
+    if (table := _comma_rows(text)) is not None:
+        return _pair_table(table, source)
     lines = _fields(text)
     folds, per_fold = _pairs_header(lines, source)
     expected = 2 * per_fold * folds
@@ -75,29 +89,72 @@ def parse_pairs(text: str, source: str) -> tuple[PairLine, ...]:
     return tuple(out)
 
 
+def _pair_table(rows: Sequence[_Fields], source: str) -> tuple[PairLine, ...]:
+    same = [len(fields) == _GENUINE_FIELDS for _, fields in rows]
+    turns = [len(list(turn)) for _, turn in groupby(same)]
+    if not turns or len(set(turns)) > 1 or (len(turns) > 1 and len(turns) % 2):
+        listed = ", ".join(map(str, turns[-4:]))
+        raise DataError(
+            f"{source}: genuine and impostor pairs take {len(turns)} turns, the last of {listed or 'no'} lines; "
+            "needed: one kind alone, or as many turns of each kind and all of equal length; is the file cut?"
+        )
+    several = 2 < len(turns) <= 2 * _MOST_FOLDS
+    return tuple(
+        _pair(fields, number, source, same=kind, fold=index // (2 * turns[0]) if several else None)
+        for index, ((number, fields), kind) in enumerate(zip(rows, same, strict=True))
+    )
+
+
 def parse_people(text: str, source: str) -> tuple[PeopleLine, ...]:
-    """Read a people file: a line with the number of people, then `NAME COUNT` a line.
+    """Read a people file: numbers of people, each followed by `NAME COUNT` a line, or a CSV of names and counts.
 
     Raises:
-        DataError: a line of another form, a person named twice, or another number of people than announced.
+        DataError: a line of another form, a person named twice, or another number of people or folds than announced.
     """
+    if (table := _comma_rows(text)) is not None:
+        return _people(table, source)
     lines = _fields(text)
     if not lines or len(lines[0][1]) != 1:
-        raise DataError(f"{source}: line 1 has to be the number of people")
+        raise DataError(f"{source}: line 1 has to be the number of people, or of folds")
     announced = _whole(lines[0][1][0], lines[0][0], source)
+    alone = (index for index, (_, fields) in enumerate(lines) if len(fields) == 1 and fields[0].isdecimal())
+    starts = [index for index in alone if index]
+    if starts[:1] == [1]:
+        return _people_in_folds(lines, starts, announced, source)
+    people = _people(lines[1:], source)
+    if len(people) != announced:
+        raise DataError(f"{source}: the first line announces {announced} people, {len(people)} follow")
+    return people
+
+
+def _people_in_folds(
+    lines: Sequence[_Fields], starts: Sequence[int], announced: int, source: str
+) -> tuple[PeopleLine, ...]:
+    if len(starts) != announced:
+        raise DataError(f"{source}: the first line announces {announced} folds, {len(starts)} follow")
+    fold_of: list[int] = []
+    for fold, (start, end) in enumerate(zip(starts, [*starts[1:], len(lines)], strict=True)):
+        number, fields = lines[start]
+        size = _whole(fields[0], number, source)
+        if size != end - start - 1:
+            raise DataError(f"{source}: line {number} announces {size} people, {end - start - 1} follow")
+        fold_of += [fold] * size
+    people = _people([line for index, line in enumerate(lines) if index and index not in starts], source)
+    return tuple(replace(line, fold=fold) for line, fold in zip(people, fold_of, strict=True))
+
+
+def _people(lines: Iterable[_Fields], source: str) -> tuple[PeopleLine, ...]:
     out: dict[str, PeopleLine] = {}
-    for number, fields in lines[1:]:
+    for number, fields in lines:
         if len(fields) != 2:
             raise DataError(f"{source}: line {number}: got {' '.join(fields)!r}; needed: NAME COUNT")
         name = unicodedata.normalize("NFC", fields[0])
         if name in out:
             raise DataError(f"{source}: line {number}: {name} was named before, in line {out[name].line}")
-        images = _whole(fields[1], number, source)
+        images = _whole(fields[1], number, source, column=2)
         if images > MAX_IMAGES:
             raise DataError(f"{source}: line {number}: {name} with {images} images; at most {MAX_IMAGES} can be named")
         out[name] = PeopleLine(number, name, images)
-    if len(out) != announced:
-        raise DataError(f"{source}: the first line announces {announced} people, {len(out)} follow")
     return tuple(out.values())
 
 
@@ -129,10 +186,24 @@ def _by_stem(names: Iterable[str]) -> Mapping[str, str]:
     }
 
 
-def _fields(text: str) -> list[tuple[int, list[str]]]:
-    """The lines that are not blank, numbered from 1; tabs separate where there are any, so names may hold spaces."""
+def _rows(text: str) -> list[tuple[int, str]]:
+    """The lines that are not blank, numbered from 1."""
     rows = enumerate(text.lstrip("\ufeff").splitlines(), start=1)
-    return [(number, _split(row.strip())) for number, row in rows if row.strip()]
+    return [(number, row.strip()) for number, row in rows if row.strip()]
+
+
+def _fields(text: str) -> list[_Fields]:
+    """The fields of each line; tabs separate where there are any, so that names may hold spaces."""
+    return [(number, _split(row)) for number, row in _rows(text)]
+
+
+def _comma_rows(text: str) -> list[_Fields] | None:
+    """The same of a CSV, without its header and empty last cells; None where the first line is none of a CSV."""
+    rows = _rows(text)
+    if not rows or "," not in rows[0][1]:
+        return None
+    split = [(number, [cell.strip() for cell in row.removesuffix(",").split(",")]) for number, row in rows]
+    return split if split[0][1][1:2] and split[0][1][1].isdecimal() else split[1:]
 
 
 def _split(row: str) -> list[str]:
@@ -153,7 +224,8 @@ def _pair(fields: Sequence[str], number: int, source: str, same: bool, fold: int
     if len(fields) != (_GENUINE_FIELDS if same else _IMPOSTOR_FIELDS):
         raise DataError(f"{source}: line {number}: got {' '.join(fields)!r}; needed: {wanted}")
     person, other = fields[0], fields[0] if same else fields[2]
-    first, second = (stem(person, _whole(fields[1], number, source)), stem(other, _whole(fields[-1], number, source)))
+    first = stem(person, _whole(fields[1], number, source, column=2))
+    second = stem(other, _whole(fields[-1], number, source, column=len(fields)))
     if same and first == second:
         raise DataError(f"{source}: line {number} pairs {first} with itself")
     if not same and person == other:
@@ -161,7 +233,9 @@ def _pair(fields: Sequence[str], number: int, source: str, same: bool, fold: int
     return PairLine(number, first, second, same, fold)
 
 
-def _whole(field: str, number: int, source: str) -> int:
+def _whole(field: str, number: int, source: str, column: int = 1) -> int:
     if not field.isdecimal() or len(field) > _MAX_DIGITS or int(field) < 1:
-        raise DataError(f"{source}: line {number}: got {field!r}; needed: a whole number from 1")
+        raise DataError(
+            f"{source}: line {number}: got {field[:40]!r} in column {column}; needed: a whole number from 1"
+        )
     return int(field)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +14,7 @@ from facerec_core.data.source import ImageRef, PairRef, SourceIndex
 from facerec_core.errors import DataError
 from facerec_core.options import DataOptions
 from facerec_core.protocol import assign_folds, check_evaluable, draw_pairs
-from facerec_core.types import BrokenImage
+from facerec_core.types import NO_GROUP, BrokenImage
 
 _NAMED = 3
 """How many names an error lists."""
@@ -101,10 +101,11 @@ def _usable(pairs: tuple[PairRef, ...] | None, broken: Collection[str]) -> tuple
     return tuple(pair for pair in pairs if pair.first not in broken and pair.second not in broken)
 
 
-def face_set(refs: Sequence[ImageRef], images: NDArray[np.uint8]) -> FaceSet:
-    """One split; `images[i]` shows `refs[i]`."""
+def face_set(refs: Sequence[ImageRef], images: NDArray[np.uint8], group_of: Mapping[str, str]) -> FaceSet:
+    """One split; `images[i]` shows `refs[i]`, and `group_of` gives an image's group by name where there are groups."""
     identities, labels = _labels(refs)
-    return FaceSet(images, labels, tuple(ref.name for ref in refs), identities)
+    groups = tuple(group_of.get(ref.name, NO_GROUP) for ref in refs) if group_of else ()
+    return FaceSet(images, labels, tuple(ref.name for ref in refs), identities, groups)
 
 
 def pair_up(refs: Sequence[PairRef] | None, faces: FaceSet, seed: int, folds: int) -> Pairs:

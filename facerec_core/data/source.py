@@ -34,7 +34,8 @@ class SourceIndex:
     """What a source holds, in the order in which it is delivered; the splits share no identity.
 
     `validation_pairs` and `test_pairs` are None where the pairs are to be drawn. `broken` lists the
-    images known to be unusable before decoding; they are in no split.
+    images known to be unusable before decoding; they are in no split, nor are those `left_out`, which could be used.
+    `test_pairs_only` says that nothing is known of other pairs of test images than `test_pairs`.
     """
 
     train: tuple[ImageRef, ...]
@@ -43,6 +44,8 @@ class SourceIndex:
     validation_pairs: tuple[PairRef, ...] | None = None
     test_pairs: tuple[PairRef, ...] | None = None
     broken: tuple[BrokenImage, ...] = ()
+    left_out: tuple[ImageRef, ...] = ()
+    test_pairs_only: bool = False
 
 
 class FaceSource(Protocol):

@@ -5,13 +5,15 @@ from __future__ import annotations
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facerec_core.data.images import EMPTY, SUFFIXES, UndecodableError, decode_face
+from facerec_core.data.alignment import ALIGNMENT_VERSION, Points
+from facerec_core.data.images import EMPTY, SUFFIXES, UndecodableError, decode_aligned, decode_face
+from facerec_core.data.landmarks import Landmarks
 from facerec_core.data.source import ImageRef
 from facerec_core.data.store import Member, Store, UnreadableError, open_store
 from facerec_core.errors import BrokenImageError, DataError
@@ -23,12 +25,17 @@ _MISPLACED = "not directly in an identity's folder"
 
 @dataclass(frozen=True)
 class IdentityTree:
-    """The images of a folder or archive; `paths[name]` leads to each, `broken` is known before decoding."""
+    """The images of a folder or archive; `paths[name]` leads to each, `broken` is known before decoding.
+
+    Where `alignment`, a hash of the landmarks' file, is given, `points[name]` is float64 [5, 2] of each usable image.
+    """
 
     store: Store
     refs: tuple[ImageRef, ...]
     paths: Mapping[str, str]
     broken: tuple[BrokenImage, ...]
+    alignment: str = ""
+    points: Mapping[str, Points] = field(default_factory=dict)
 
     @property
     def by_identity(self) -> dict[str, list[ImageRef]]:
@@ -39,13 +46,14 @@ class IdentityTree:
         return dict(out)
 
     def content(self) -> str:
-        """Hash of the names and bytes of all images."""
-        return self.store.content(list(self.paths.values()))
+        """Hash of the names and bytes of all images, with what they are aligned by."""
+        return self.store.content(list(self.paths.values())) + self.alignment
 
     def read(self, name: str, size: int, crop: float) -> NDArray[np.uint8]:
-        """Decode one image to uint8 RGB [size, size, 3]; raises BrokenImageError."""
+        """Decode one image to uint8 RGB [size, size, 3], aligned or cropped; raises BrokenImageError."""
         try:
-            return decode_face(self.store.read(self.paths[name]), size, crop)
+            data = self.store.read(self.paths[name])
+            return decode_aligned(data, size, self.points[name]) if self.alignment else decode_face(data, size, crop)
         except (UnreadableError, UndecodableError) as error:
             raise BrokenImageError(name, str(error)) from error
 
@@ -84,6 +92,28 @@ def open_tree(root: str, key: str, suffixes: tuple[str, ...], max_bytes: int) ->
     return tree
 
 
+def align(tree: IdentityTree, landmarks: Landmarks) -> IdentityTree:
+    """The same images, to be read aligned; those without landmarks are broken.
+
+    Raises:
+        DataError: none has landmarks, or it cannot be said which image an entry is about.
+    """
+    points = landmarks.of(ref.name for ref in tree.refs)
+    if not points:
+        raise DataError(
+            f"{landmarks.source} names none of the {len(tree.refs)} images, such as {tree.refs[0].name}; "
+            "needed: IDENTITY/FILE or FILE, with or without suffix"
+        )
+    without = tuple(BrokenImage(ref.name, "no landmarks") for ref in tree.refs if ref.name not in points)
+    return replace(
+        tree,
+        refs=tuple(ref for ref in tree.refs if ref.name in points),
+        broken=(*tree.broken, *without),
+        alignment=f"aligned {ALIGNMENT_VERSION} {landmarks.digest}",
+        points=points,
+    )
+
+
 def _top(paths: Sequence[tuple[str, ...]]) -> tuple[str, ...] | None:
     """The folders above the identities' folders, or None when there is no such level.
 
@@ -111,14 +141,15 @@ def _tree(store: Store, images: Sequence[Member], top: tuple[str, ...], max_byte
             broken.append(BrokenImage(member.path, f"another file is called {name} too"))
             continue
         paths[name] = member.path
-        if reason := _visible_fault(member.size_bytes, max_bytes):
+        if reason := visible_fault(member.size_bytes, max_bytes):
             broken.append(BrokenImage(name, reason))
         else:
             refs.append(ImageRef(name, name.split("/")[0]))
     return IdentityTree(store, tuple(sorted(refs, key=lambda ref: ref.name)), paths, tuple(broken))
 
 
-def _visible_fault(size_bytes: int, max_bytes: int) -> str | None:
+def visible_fault(size_bytes: int, max_bytes: int) -> str | None:
+    """What is wrong with an image file of that size, or None; `max_bytes` is `data.max_image_bytes`."""
     if size_bytes == 0:
         return EMPTY
     if size_bytes > max_bytes:

@@ -6,7 +6,20 @@ import numpy as np
 import pytest
 
 from facerec_core.data.loader import load_faces, open_source
-from tests.image_files import crowd, lfw_files, options, people, write_folder, write_tar, write_zip
+from tests.image_files import (
+    bin_file,
+    celeba_files,
+    celeba_images,
+    crowd,
+    lfw_files,
+    options,
+    people,
+    picture,
+    view_2_files,
+    write_folder,
+    write_tar,
+    write_zip,
+)
 
 _LFW_TRAIN = {f"A{i:02d}": 3 for i in range(16)}
 _LFW_TEST = {f"B{i:02d}": 2 for i in range(5)}
@@ -35,7 +48,38 @@ def _lfw(tmp_path):
     return options(kind="lfw", root=str(root))
 
 
-SOURCES = [_synthetic, _folder, _zip, _train_root, _lfw]
+def _lfw_view_2(tmp_path):
+    root = write_folder(tmp_path / "lfw", people(_LFW_TRAIN, ".jpg") | view_2_files(_LFW_TRAIN))
+    train = write_zip(tmp_path / "train.zip", crowd(20, prefix="T"))
+    return options(kind="lfw", view=2, root=str(root), train_root=str(train))
+
+
+def _celeba(tmp_path):
+    return options(kind="celeba", root=str(write_folder(tmp_path / "celeba", celeba_files(celeba_images()))))
+
+
+def _celeba_for_training(tmp_path):
+    train = write_folder(tmp_path / "celeba", celeba_files(celeba_images()))
+    return options(root=str(write_folder(tmp_path / "faces", crowd())), train_root=str(train))
+
+
+def _verification(tmp_path):
+    root = bin_file(tmp_path / "pairs.bin", [picture(seed, kind="JPEG") for seed in range(80)], [True, False] * 20)
+    train = write_zip(tmp_path / "train.zip", crowd())
+    return options(kind="verification", root=str(root), train_root=str(train))
+
+
+SOURCES = [
+    _synthetic,
+    _folder,
+    _zip,
+    _train_root,
+    _lfw,
+    _lfw_view_2,
+    _celeba,
+    _celeba_for_training,
+    _verification,
+]
 
 
 @pytest.fixture(params=SOURCES, ids=lambda make: make.__name__.strip("_"))

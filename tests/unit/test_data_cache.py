@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facerec_core.data.cache import ArraySpec, open_or_build
+from facerec_core.data.cache import ArraySpec, open_or_build, release
 from facerec_core.errors import DataError, StorageError
 
 FACES = np.random.default_rng(0).integers(0, 255, (10, 8, 8, 3), dtype=np.uint8)
@@ -30,6 +30,31 @@ class Builder:
 
     def open(self, folder):
         return open_or_build(folder, self.specs, lambda: {"a.jpg": "broken"}, self.wait)
+
+
+def mapped_bytes():
+    """How much of the files this process has mapped is in its memory."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("RssFile"))
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads Linux's /proc")
+@pytest.mark.parametrize("view", [slice(None), slice(3, None)])
+def test_released_images_leave_memory_and_stay_readable(entry, view):
+    faces = np.random.default_rng(1).integers(0, 255, (200, 256, 256, 3), dtype=np.uint8)
+    images = Builder(faces).open(entry).arrays["images"][view]
+    before = mapped_bytes()
+    total = int(images.sum(dtype=np.int64))
+    assert mapped_bytes() > before + images.nbytes // 2
+    release(images)
+    assert mapped_bytes() < before + images.nbytes // 4
+    assert total == int(images.sum(dtype=np.int64)) == int(faces[view].sum(dtype=np.int64))
+
+
+def test_arrays_that_are_not_mapped_can_be_released_too():
+    faces = FACES.copy()
+    release(faces)
+    assert np.array_equal(faces, FACES)
 
 
 @pytest.fixture

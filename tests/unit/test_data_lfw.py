@@ -1,6 +1,7 @@
 import pytest
 
-from facerec_core.data.lfw import FILES, LfwSource
+from facerec_core.data.lfw import LfwSource
+from facerec_core.data.lfw_protocol import VIEW_1 as FILES
 from facerec_core.errors import DataError
 from tests.image_files import crowd, lfw_files, options, people, write_folder, write_tar, write_zip
 

@@ -99,3 +99,44 @@ def test_pairs_resolve_to_images_of_any_suffix():
 def test_a_pair_of_an_absent_image_names_file_line_image_and_root():
     with pytest.raises(DataError, match=r"pairs.txt: line 3 names Bob/Bob_0001, .* no image in faces"):
         resolve_pairs(parse_pairs(VIEW1, "p"), ["Ada/Ada_0001.jpg", "Ada/Ada_0002.jpg"], "pairs.txt", "faces")
+
+
+CSV = "name,imagenum1,imagenum2,\r\nAda,1,2,\r\nBob,1,3,\r\nAda,1,Bob,2\r\nBob,1,Cem,1"
+
+
+def test_a_csv_holds_the_same_pairs():
+    found, published = parse_pairs("\ufeff" + CSV, "p"), parse_pairs(VIEW1, "p")
+    assert [(line.first, line.second, line.same) for line in found] == [
+        (line.first, line.second, line.same) for line in published
+    ]
+    assert {line.fold for line in found} == {None}
+    assert [line.line for line in found] == [2, 3, 4, 5]
+
+
+def test_folds_of_a_csv_are_where_genuine_and_impostor_pairs_take_turns():
+    fold = "Ada,1,2,\nAda,1,Bob,2\n"
+    assert [line.fold for line in parse_pairs("name,imagenum1,imagenum2,\n" + fold * 3, "p")] == [0, 0, 1, 1, 2, 2]
+    assert {line.fold for line in parse_pairs(fold * 101, "p")} == {None}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (CSV.rpartition("\r\n")[0], "take 2 turns, the last of 2, 1 lines; .* is the file cut"),
+        (CSV + "\r\nAda,1,3,\r\nBob,2,3", "take 3 turns, the last of 2, 2, 2 lines"),
+        ("name,imagenum1,imagenum2,\n", "take 0 turns, the last of no lines"),
+        (CSV.replace("Ada,1,2", "Ada,1,two"), "line 2: got 'two' in column 3"),
+        (CSV.replace("Ada,1,Bob,2", "Ada,1,Bob,2,0"), "line 4: got 'Ada 1 Bob 2 0'; needed: NAME1 n1 NAME2 n2"),
+    ],
+)
+def test_a_malformed_csv_is_refused(text, message):
+    with pytest.raises(DataError, match=message):
+        parse_pairs(text, "pairs.csv")
+
+
+def test_people_of_view_2_are_read_with_their_folds():
+    lines = parse_people("2\n1\nAda\t4\n2\nBob\t1\nCem\t2\n", "p")
+    assert [(line.name, line.images, line.fold, line.line) for line in lines] == [
+        ("Ada", 4, 0, 3), ("Bob", 1, 1, 5), ("Cem", 2, 1, 6),
+    ]  # fmt: skip
+    assert [line.fold for line in parse_people("name,images\nAda,4\nBob,1\n", "p")] == [None, None]
