@@ -39,6 +39,11 @@ def write_rows(path, rows, columns=None):
     return path
 
 
+def changed_table(tmp_path, name=H747_TABLE, keep=6, **cells):
+    """The path of a copy of a shipped table with some cells changed in every row that is kept."""
+    return str(write_rows(tmp_path / "mine.csv", [{**row, **cells} for row in rows_of(name)[:keep]]))
+
+
 @cache
 def distinct_widths():
     """The least width of every distinct network from 0.35 to 1.4, to a thousandth."""

@@ -22,6 +22,7 @@ from facerec_core.types import (
     Evaluation,
     Failure,
     Feasibility,
+    GroupRates,
     Latency,
     LimitCheck,
     ModelFile,
@@ -119,6 +120,29 @@ def make_evaluation(skill: float, split: Split, impostor_pairs: int = 1_500_000)
         realised_far=None if target is None else 0.00098 if split == "validation" else 0.0013,
         realised_tar=target,
     )
+
+
+def make_groups() -> tuple[GroupRates, ...]:
+    """Two groups of people that fare differently, one too small for rates, and images of no group."""
+    return (
+        GroupRates("older", 700, 230, 800, 240_000, 0.004, 0.61),
+        GroupRates("rare", 8, 4, 4, 24, None, None),
+        GroupRates("younger", 1000, 330, 900, 490_000, 0.001, 0.82),
+        GroupRates("(none)", 32, 16, 36, 460, None, 0.5),
+    )
+
+
+def with_groups(record: RunRecord, groups: tuple[GroupRates, ...]) -> RunRecord:
+    """The record, had every split been evaluated for these groups."""
+    variants = tuple(
+        dataclasses.replace(
+            variant,
+            validation=dataclasses.replace(variant.validation, groups=groups),
+            test=dataclasses.replace(variant.test, groups=groups),
+        )
+        for variant in record.variants
+    )
+    return dataclasses.replace(record, variants=variants)
 
 
 def make_variant(candidate: Candidate, cost: Cost, scheme: Scheme, impostor_pairs: int) -> VariantRecord:

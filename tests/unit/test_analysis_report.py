@@ -12,8 +12,8 @@ import pytest
 from analysis.records import SweepInfo
 from analysis.report import write_report
 from facerec_core.errors import StorageError
-from facerec_core.types import BrokenImage
-from tests.records import LIMITS, STARTED, make_records
+from facerec_core.types import BrokenImage, GroupRates
+from tests.records import LIMITS, STARTED, make_groups, make_records, with_groups
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "report.json"
 COMMAND = "python -m sweep multirun width=0.35,0.5 res=96,128"
@@ -129,17 +129,40 @@ def hostile_records():
         records.append(dataclasses.replace(record, key=HOSTILE + record.key, **changes))
     # the same candidate twice puts its key into every label
     twin = dataclasses.replace(records[0], key=f"{HOSTILE}twin")
-    return [*records, twin]
+    strangers = (GroupRates(HOSTILE, 10, 5, 40, 90_000, 0.01, 0.5), *make_groups()[1:])
+    return [with_groups(record, strangers) for record in (*records, twin)]
 
 
 def test_hostile_text_stays_text(tmp_path):
     info = dataclasses.replace(INFO, name=HOSTILE, command=HOSTILE, status=HOSTILE, limits={HOSTILE: HOSTILE})
     plain = [*make_records(8), dataclasses.replace(make_records(1)[0], key="twin")]
+    plain = [with_groups(record, make_groups()) for record in plain]
     safe = Tags(write_report(plain, INFO, tmp_path / "plain").html.read_text())
     attacked = Tags(write_report(hostile_records(), info, tmp_path / "hostile").html.read_text())
     shape = [(tag, sorted(attrs)) for tag, attrs in safe.found]
     assert [(tag, sorted(attrs)) for tag, attrs in attacked.found] == shape
     assert HOSTILE in attacked.text
+
+
+def test_groups_of_people_are_shown_below_the_recommendation(tmp_path):
+    paths = write_report([with_groups(record, make_groups()) for record in make_records(4)], INFO, tmp_path)
+    text = " ".join(Tags(paths.html.read_text()).text.split())
+    assert "let in most often in the group older (FAR 0.004, at least 4 times that of the best group)" in text
+    assert "recognised least often in the group older (TAR 61.0 %, 0.74 times that of the best group)" in text
+    assert "rare484–24–" in text
+    assert "(none): images whose group is not known" in text
+    best = json.loads(paths.json.read_text())["recommended"]["test"]
+    assert [group["group"] for group in best["groups"]] == ["older", "rare", "younger", "(none)"]
+    assert (best["worst_far_group"], best["worst_group_far"]) == ("older", 0.004)
+    row = next(csv.DictReader(paths.candidates_csv.read_text().splitlines()))
+    assert float(row["validation_worst_group_far_ratio"]) == pytest.approx(4)
+    assert row["test_worst_tar_group"] == "older"
+
+
+def test_without_groups_the_page_has_none(eight):
+    assert "Groups of people" not in eight.html.read_text()
+    row = next(csv.DictReader(eight.candidates_csv.read_text().splitlines()))
+    assert row["test_worst_group_far"] == row["validation_worst_tar_group"] == ""
 
 
 @pytest.mark.parametrize("records", [(), make_records(7)[5:]])

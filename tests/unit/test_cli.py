@@ -63,7 +63,7 @@ def test_help_of_a_verb_lists_keys_groups_and_flags(verb, capsys) -> None:
     assert "budget=default" in out
     assert "default, none" in out
     assert "--config-dir DIR" in out
-    assert ("--json" in out) == (verb in {"plan", "latency"})
+    assert ("--json" in out) == (verb in {"plan", "data", "latency"})
     assert ("--port" in out) == (verb == "ui")
 
 
@@ -73,6 +73,8 @@ def test_examples_in_the_help_work(verb, stand_in, capsys) -> None:
         stand_in(module, function)
     for action in ("measure", "bench", "importing", "simulate"):
         stand_in(f"latency.{action}", "act")
+    for action in ("info", "prepare", "check", "fetch"):
+        stand_in(f"data.{action}", "act")
     for example in verb.examples:
         assert main(shlex.split(example)) == 0
 
@@ -110,6 +112,17 @@ def test_report_and_ui(stand_in) -> None:
     assert (settings.paths.root, port) == ("elsewhere", 5001)
 
 
+def test_data_hands_a_request_to_its_action(stand_in) -> None:
+    check, prepare = stand_in("data.check", "act", status=1), stand_in("data.prepare", "act")
+    assert main(["data", "check", "--out", "sheet.png", "data.seed=3", "--allow-shared"]) == 1
+    assert main(["data", "prepare", "res=96,128"]) == 0
+    ((checked,),) = check.calls
+    assert (checked.out, checked.json, checked.allow_shared) == ("sheet.png", False, True)
+    assert [point.data.seed for point in checked.points] == [3]
+    ((prepared,),) = prepare.calls
+    assert [point.res for point in prepared.points] == [96, 128]
+
+
 @pytest.mark.parametrize(
     ("error", "status", "line"),
     [
@@ -133,7 +146,7 @@ def test_exit_statuses(error, status, line, stand_in, capsys) -> None:
         ("multirun sweep=latest", "sweep: got 'latest', allowed: any other name"),
         ("multirun paths.root=a,b", "paths: got 'several values', allowed: one value a sweep"),
         ("rnu", "unknown verb 'rnu', nearest: run"),
-        ("xyzzy", "unknown verb 'xyzzy', allowed: run, multirun, plan, report, latency, ui"),
+        ("xyzzy", "unknown verb 'xyzzy', allowed: run, multirun, plan, report, data, latency, ui"),
         ("width=0.5", "no verb before 'width=0.5', allowed: run, "),
         ("--config-dir mine", "no verb given, allowed: run, "),
         ("plan --jsn", "unknown flag '--jsn', nearest: --json"),

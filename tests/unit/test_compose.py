@@ -40,7 +40,7 @@ def test_defaults_are_the_smallest_published_network(composer: Composer) -> None
 
 @pytest.mark.parametrize("choice", GROUPS)
 def test_every_option_of_every_group_is_valid(composer: Composer, choice: str) -> None:
-    assert composer.one([choice, "data.root=faces"])
+    assert composer.one([choice, "data.root=faces", "data.train_root=more", "train.teacher=teacher.npz"])
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(CONF)))
@@ -143,7 +143,7 @@ WIDTHS = "allowed: 0.35 to 1.4; published widths: 0.35, 0.5, 0.75, 1.0, 1.3, 1.4
         ("sweep=a/b", "sweep: got 'a/b', allowed: letters, "),
         ("seed=true", "seed: got True, allowed: a whole number"),
         ("train.epochs=2.5", "train.epochs: got 2.5, allowed: a whole number"),
-        ("train.loss=x", "train.loss: got 'x', allowed: softmax or arcface"),
+        ("train.loss=x", "train.loss: got 'x', allowed: softmax, arcface, cosface or none"),
         ("budget.latency=4", "budget.latency: got 4, allowed: a group of keys"),
         ("quant.qat.scope=x", "quant.qat.scope: got 'x', allowed: a whole number or all"),
         (
@@ -158,7 +158,7 @@ WIDTHS = "allowed: 0.35 to 1.4; published widths: 0.35, 0.5, 0.75, 1.0, 1.3, 1.4
         ("+train.epoch=1", "unknown key 'train.epoch', nearest: train.epochs"),
         ("+xyzzy=1", "unknown key 'xyzzy', `python -m sweep run --cfg job` lists the keys"),
         ("~train", "train: got None, allowed: a value"),
-        ("train=fst", "train: got 'fst', allowed: default, thorough"),
+        ("train=fst", "train: got 'fst', allowed: default, distilled, thorough"),
         ("budget=5", "budget: got 5, allowed: default, none"),
         ("width", "cannot read 'width', missing EQUAL"),
         ("width=0.5,", "cannot read 'width=0.5,'; write KEY=VALUE"),

@@ -4,9 +4,11 @@ import math
 import re
 from dataclasses import replace
 
+import pytest
+
 from facerec_core.types import Candidate, CurvePoint, Failure, RocGrid
 from sweep import tracking_keys as keys
-from tests.records import as_failed, make_records
+from tests.records import as_failed, make_groups, make_records, with_groups
 
 MLFLOW_KEY = re.compile(r"[/\w.\- :]{1,250}")
 COMPARED = {
@@ -67,6 +69,15 @@ def test_undefined_figures_are_absent():
     for absent in ("tar_at_far_1e-2", "test_tar_at_far_1e-3", "threshold", "realised_far"):
         assert absent not in keys.variant_metrics(record, record.variants[0])
     assert "ptq_int8/tar_at_far_1e-2" not in keys.candidate_metrics(record)
+
+
+def test_the_worst_group_is_a_metric_where_groups_are_known():
+    plain = make_records(1)[0]
+    record = with_groups(plain, make_groups())
+    metrics = keys.variant_metrics(record, record.variants[1])
+    assert (metrics["worst_group_far"], metrics["test_worst_group_tar"]) == (0.004, 0.61)
+    assert metrics["worst_group_far_ratio"] == pytest.approx(4)
+    assert not any("worst_group" in key for key in keys.variant_metrics(plain, plain.variants[1]))
 
 
 def test_a_candidate_carries_each_variants_figures_and_the_stage_seconds():
