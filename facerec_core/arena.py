@@ -13,7 +13,6 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from typing import IO, Any
 
 from facerec_core.errors import OptionError, QuantizationError, StorageError
@@ -27,8 +26,25 @@ PRINTED = re.compile(r"Arena allocation (total|head|tail) (\d+) bytes")
 
 
 def arena_is_measurable() -> bool:
-    """Whether the interpreter of TensorFlow Lite Micro is installed here."""
-    return find_spec("tflite_micro") is not None
+    """Whether the interpreter of TensorFlow Lite Micro works here."""
+    return not arena_trouble()
+
+
+def arena_trouble() -> str:
+    """Why the interpreter of TensorFlow Lite Micro cannot be used here, in one line; empty when it can."""
+    try:
+        from tflite_micro import runtime  # noqa: F401 - only whether it can be imported
+    except ModuleNotFoundError as error:
+        if error.name == "tflite_micro":
+            return "the package tflite-micro is not installed"
+        return _broken(error)
+    except Exception as error:  # noqa: BLE001 - a broken package raises whatever it likes
+        return _broken(error)
+    return ""
+
+
+def _broken(error: Exception) -> str:
+    return f"the package tflite-micro is installed but broken ({type(error).__name__}: {' '.join(str(error).split())})"
 
 
 def measure_arena(content: bytes) -> Arena:
@@ -41,12 +57,12 @@ def measure_arena(content: bytes) -> Arena:
         content: a .tflite file, int8 or float32.
 
     Raises:
-        OptionError: the package tflite-micro is not installed.
+        OptionError: the package tflite-micro is not installed, or broken.
         StorageError: the bytes are no .tflite file.
         QuantizationError: the interpreter refuses the file, such as for an operator it does not have.
     """
     runtime = _runtime()
-    _verify(content)
+    verify_tflite(content)
     printed: list[str] = []
     try:
         with _standard_error(printed):
@@ -62,20 +78,21 @@ def measure_arena(content: bytes) -> Arena:
 
 
 def _runtime() -> Any:
-    if not arena_is_measurable():
-        raise OptionError(
-            "arena",
-            "measured",
-            "predicted, where the package tflite-micro is not installed",
-            "it is published for Linux on x86-64, as pre-releases only",
-        )
+    trouble = arena_trouble()
+    if trouble:
+        hint = "it is published for Linux on x86-64, as pre-releases only"
+        raise OptionError("arena", "measured", f"predicted, because {trouble}", hint)
     from tflite_micro import runtime
 
     return runtime
 
 
-def _verify(content: bytes) -> None:
-    """Let LiteRT check the file's offsets: the micro interpreter follows wrong ones out of the file."""
+def verify_tflite(content: bytes) -> None:
+    """Let LiteRT check the file's offsets: the micro interpreter follows wrong ones out of the file.
+
+    Raises:
+        StorageError: the bytes are no .tflite file, or not the whole of one.
+    """
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     without = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES

@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 
 import numpy as np
 
+from facerec_core.arena import verify_tflite
+from facerec_core.errors import QuantizationError, StorageError
 from facerec_core.stages import write_file
 from facerec_core.strip import strip
 from facerec_core.types import Candidate
@@ -35,7 +40,7 @@ def untrained_path(candidate: Candidate, folder: Path) -> Path:
 def untrained_files(
     candidates: Sequence[Candidate], folder: Path, report: Callable[[int, int, Candidate], None]
 ) -> dict[Candidate, Path]:
-    """The stripped int8 file of each candidate, from `folder` or made now.
+    """The stripped int8 file of each candidate, from `folder` or made now; a file that is cut is made again.
 
     Conversion happens in a process that ends, because the converter leaks memory.
 
@@ -49,13 +54,50 @@ def untrained_files(
         StorageError: the folder cannot be written.
     """
     paths = {candidate: untrained_path(candidate, folder) for candidate in candidates}
-    missing = [candidate for candidate, path in paths.items() if not path.is_file()]
-    folder.mkdir(parents=True, exist_ok=True)
+    missing = [candidate for candidate, path in paths.items() if not _is_whole(path)]
+    _make_folder(folder)
     for done, (candidate, content) in enumerate(_converted(missing, report)):
-        write_file(paths[candidate], content)
+        _keep(paths[candidate], content)
         if done + 1 < len(missing):
             report(done + 1, len(missing), missing[done + 1])
     return paths
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a file is there that can be used; one that was cut, as by a full disk, cannot."""
+    try:
+        verify_tflite(path.read_bytes())
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise _storage_error("read", path, error) from error
+    except StorageError:
+        return False
+    return True
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _storage_error("write", folder, error) from error
+
+
+def _keep(path: Path, content: bytes) -> None:
+    """Write a file under a temporary name and rename it, so that under its own name it is whole."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        write_file(temporary, content)
+        temporary.replace(path)
+    except OSError as error:
+        with suppress(OSError):  # never written, or in a folder that cannot be
+            temporary.unlink(missing_ok=True)
+        raise _storage_error("write", path, error) from error
+
+
+def _storage_error(what: str, path: Path, error: OSError) -> StorageError:
+    hint = "free some space, or set paths.root=PATH to a folder that can be written"
+    return StorageError(f"cannot {what} {path}: {error.strerror or error}; {hint}")
 
 
 def _converted(
@@ -64,15 +106,26 @@ def _converted(
     if not candidates:
         return
     report(0, len(candidates), candidates[0])
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_silence) as pool:
-        yield from zip(candidates, pool.map(untrained_int8, candidates), strict=True)
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_start_converter) as pool:
+        try:
+            yield from zip(candidates, pool.map(untrained_int8, candidates), strict=True)
+        except BrokenProcessPool as error:
+            raise QuantizationError("the process that converts was killed; is there enough memory?") from error
 
 
-def _silence() -> None:
-    """Keep what the native libraries print off the terminal, where it would tear the progress apart."""
+def _start_converter() -> None:
+    """Silent, because native libraries would tear the progress apart; and gone as soon as its parent is."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for descriptor in (1, 2):
         os.dup2(nowhere, descriptor)
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def untrained_int8(candidate: Candidate) -> bytes:

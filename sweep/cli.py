@@ -10,7 +10,7 @@ import shlex
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from facerec_core.errors import FacerecError, OptionError, UsageError
 from sweep.arguments import flag_names, make_parser, parse_flags, split_verb
@@ -18,6 +18,7 @@ from sweep.help import VERBS, overview, verb_help
 
 if TYPE_CHECKING:
     from sweep.compose import Composer
+    from sweep.plan import PlannedCandidate
     from sweep.schema import Settings
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED, EXIT_BROKEN_PIPE = 0, 1, 2, 130, 141
@@ -39,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _give_up_output()  # whoever read the output has gone
         return EXIT_BROKEN_PIPE
     except OSError as error:
-        if not _output_fails():
+        if error.filename is not None or not _output_fails():
             raise
         _give_up_output()
         sys.stderr.write(f"error: cannot write standard output: {error.strerror or error}\n")
@@ -48,8 +49,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _output_fails() -> bool:
-    """Whether standard output is what cannot be written: what is left in its buffer fails once more."""
+    """Whether standard output is what cannot be written: another line fails, too."""
     try:
+        sys.stdout.write("\n")
         sys.stdout.flush()
     except OSError:
         return True
@@ -123,12 +125,17 @@ def _plan(flags: Namespace, _command: str) -> int:
     points = _composer(flags).many(flags.overrides, default_grid=True)
     from sweep.forecast import forecaster
     from sweep.plan import plan, write_csv, write_json
-    from sweep.plan_table import write_table
 
-    write = write_json if flags.json else write_csv if flags.csv else write_table
+    write = write_json if flags.json else write_csv if flags.csv else _write_plan_table
     write(plan(points, forecaster(points)), sys.stdout)
     sys.stdout.flush()
     return EXIT_OK
+
+
+def _write_plan_table(candidates: Sequence[PlannedCandidate], out: TextIO) -> None:
+    from sweep.plan_table import write_table  # Rich, which only the table needs
+
+    write_table(candidates, out)
 
 
 def _data(flags: Namespace, _command: str) -> int:

@@ -22,6 +22,8 @@ from sweep.plan import Forecast
 from sweep.schema import Settings
 
 FILE = "timings.jsonl"
+MOST_MACS, MOST_SECONDS = 10**12, 1e8
+"""Thousands of the largest networks, and three years."""
 
 
 @dataclass(frozen=True)
@@ -72,20 +74,25 @@ def forecaster(points: Sequence[Settings]) -> Forecast:
 
 
 def _read(path: Path) -> Iterator[Timing]:
-    """The latest timing of each task; a line that a kill cut short is passed over."""
+    """The latest timing of each task; a line that a kill cut short, or that is no timing, is passed over."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
+        lines = path.read_text(encoding="utf-8", errors="replace").split("\n") if path.is_file() else []
+    except OSError:
         return
-    latest: dict[str, Timing] = {}
-    for line in lines:
-        try:
-            timing = Timing(**json.loads(line))
-        except (ValueError, TypeError):
-            continue
-        if timing.seconds > 0 and timing.macs > 0:
-            latest[timing.task] = timing
-    yield from latest.values()
+    found = filter(None, map(_timing, lines))
+    yield from {timing.task: timing for timing in found}.values()
+
+
+def _timing(line: str) -> Timing | None:
+    """One line as a timing that can be; None for anything else."""
+    try:
+        timing = Timing(**json.loads(line))
+    except (ValueError, TypeError, RecursionError):
+        return None
+    texts = all(isinstance(text, str) for text in (timing.task, timing.recipe))
+    numbers = type(timing.macs) is int and type(timing.seconds) in (int, float)
+    possible = numbers and 0 < timing.macs <= MOST_MACS and 0 < timing.seconds <= MOST_SECONDS
+    return timing if texts and possible else None
 
 
 def _fit(timings: Sequence[Timing]) -> tuple[float, float]:

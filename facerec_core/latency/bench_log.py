@@ -10,11 +10,13 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from facerec_core.errors import DataError, StorageError
+from facerec_core.errors import DataError
 from facerec_core.latency.bench_result import BenchError, BenchResult, parse_error, parse_result
+from facerec_core.latency.reading import read_limited
 
 VERSION = 1
 MARK = '{"facerec_bench"'
@@ -24,10 +26,14 @@ _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7
 
 @dataclass(frozen=True)
 class BenchLog:
-    """The networks of every run in a log, in order: those that were timed and those that failed."""
+    """The networks of every run in a log, in order: those that were timed and those that failed.
+
+    `sha256` is that of the bytes they were read from, in hexadecimal digits.
+    """
 
     results: tuple[BenchResult, ...]
     errors: tuple[BenchError, ...]
+    sha256: str
 
 
 class LineError(ValueError):
@@ -42,25 +48,22 @@ def read_log(path: Path) -> BenchLog:
     """Read and check a log.
 
     Raises:
-        StorageError: the file cannot be read.
+        StorageError: the file cannot be read, or is no log by its size.
         DataError: it holds no whole run, a run that is cut, a damaged line, an impossible figure, two results for one
             network, or two boards or runtimes; the message names file, line and column.
     """
-    try:
-        text = path.read_bytes().decode("utf-8", errors="replace")
-    except OSError as error:
-        raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
-    return parse_log(text, str(path))
+    return parse_log(read_limited(path, pipes=True), str(path))
 
 
-def parse_log(text: str, name: str) -> BenchLog:
-    """The same from text; `name` is what messages call it."""
+def parse_log(content: bytes, name: str) -> BenchLog:
+    """The same from the bytes of a log; `name` is what messages call it."""
+    text = content.decode("utf-8", errors="replace")
     results: list[BenchResult] = []
     errors: list[BenchError] = []
     for number, column, record in _checked_runs(_records(text, name), name):
         where = f"{name}, line {number}, column {column}"
         if "error" in record:
-            errors.append(parse_error(record, where))
+            errors.append(parse_error(record, where, number))
             continue
         result = parse_result(record, where, number)
         twin = next((one for one in results if one.candidate == result.candidate), None)
@@ -72,12 +75,25 @@ def parse_log(text: str, name: str) -> BenchLog:
             both = f"{twin.median_ms:.6g} ms in line {twin.line} and {result.median_ms:.6g} ms here"
             raise DataError(f"{where}: {result.model} was timed twice, {both}; keep one of the runs")
     if not results and not errors:
-        raise DataError(f"{name}: no run of the benchmark with a network in it ({MARK}... from begin to end)")
-    return BenchLog(tuple(results), tuple(errors))
+        raise DataError(f"{name}, {_extent(text)}: no run of the benchmark in it ({MARK}... from begin to end)")
+    return BenchLog(tuple(results), tuple(errors), sha256(content).hexdigest())
+
+
+def _extent(text: str) -> str:
+    lines = text.count("\n") + (not text.endswith("\n"))
+    return f"lines 1 to {lines}" if lines > 1 else "line 1" if text else "line 1: the log is empty"
 
 
 Record = tuple[int, int, Mapping[str, Any]]
 """Line and column, both from 1, and the JSON object that stands there."""
+
+
+class Begun(NamedTuple):
+    """Where a run began, and the number of networks it said it would have."""
+
+    line: int
+    column: int
+    models: int
 
 
 def _records(text: str, name: str) -> Iterator[Record]:
@@ -130,12 +146,12 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _checked_runs(records: Iterator[Record], name: str) -> Iterator[Record]:
     """The lines of networks, once it is sure that each run began, ended, and has as many as it said it would."""
     run: list[Record] | None = None
-    begun = (0, 0)
+    begun = Begun(0, 0, 0)
     for number, column, record in records:
         where = f"{name}, line {number}, column {column}"
         if "begin" in record:
             _refuse_open(run, begun, name)
-            run, begun = [], (number, _count(record, "begin", where))
+            run, begun = [], Begun(number, column, _count(record, "begin", where))
         elif run is None:
             raise DataError(f"{where}: no line with begin before this one; capture the log from the board's reset on")
         elif "end" in record:
@@ -147,17 +163,16 @@ def _checked_runs(records: Iterator[Record], name: str) -> Iterator[Record]:
     _refuse_open(run, begun, name)
 
 
-def _refuse_open(run: list[Record] | None, begun: tuple[int, int], name: str) -> None:
+def _refuse_open(run: list[Record] | None, begun: Begun, name: str) -> None:
     if run is not None:
-        line, models = begun
-        missing = f"{len(run)} of {models} networks and no line with end"
-        raise DataError(f"{name}, line {line}: this run was cut: {missing}; capture the log until its end")
+        missing = f"{len(run)} of {begun.models} networks and no line with end"
+        where = f"{name}, line {begun.line}, column {begun.column}"
+        raise DataError(f"{where}: this run was cut: {missing}; capture the log until its end")
 
 
-def _check_end(found: int, begun: tuple[int, int], ended: int, where: str) -> None:
-    line, models = begun
-    if (found, ended) != (models, models):
-        said = f"the run began in line {line} with {models} networks, ends with {ended}, and has {found}"
+def _check_end(found: int, begun: Begun, ended: int, where: str) -> None:
+    if (found, ended) != (begun.models, begun.models):
+        said = f"the run began in line {begun.line} with {begun.models} networks, ends with {ended}, and has {found}"
         raise DataError(f"{where}: {said}; lines are missing, capture the log again")
 
 

@@ -16,6 +16,7 @@ from facerec_core.latency.recognise import Network
 from facerec_core.tflite import read_operators
 
 TEMPLATES = Path(__file__).parent / "bench"
+SOURCES = ("bench.h", "bench.cc", "main.cc", "port.h", "cortex_m.h", "cortex_m.cc")
 RESOLVER_METHODS = {
     "ADD": "AddAdd",
     "CONV_2D": "AddConv2D",
@@ -28,6 +29,7 @@ ARENA_ALIGNMENT = 16
 WARM_UP_RUNS = 2
 MOST_RUNS = 1000
 _BYTES_A_LINE = 24
+_LONGEST_NAME = 100
 
 
 @dataclass(frozen=True)
@@ -38,23 +40,28 @@ class BenchModel:
     arena_bytes: int
 
     @property
+    def name(self) -> str:
+        """The network's name in characters that mean nothing in C++, Markdown or JSON; files may be called anything."""
+        return re.sub(r"[^A-Za-z0-9 .@+_-]", "_", self.network.name)[:_LONGEST_NAME]
+
+    @property
     def identifier(self) -> str:
         """The name as a C identifier and file name, such as mobilenetv2_0_35_96_448."""
-        return re.sub(r"[^A-Za-z0-9]", "_", self.network.name)
+        return re.sub(r"[^A-Za-z0-9]", "_", self.name)
 
 
 def bench_files(models: Sequence[BenchModel], runs: int, arena_source: str) -> dict[str, str]:
     """Every file of the project by its relative path.
 
     Args:
-        models: the networks; their identifiers must differ.
+        models: the networks; their identifiers must differ, in more than upper and lower case.
         runs: timed inferences a network, at most `MOST_RUNS`.
         arena_source: how the arenas are known, for the README.
 
     Raises:
         QuantizationError: a network has an operator the benchmark cannot register.
     """
-    files = {name: _template(name) for name in ("bench.h", "bench.cc", "main.cc", "port.h", "cortex_m.h")}
+    files = {name: _template(name) for name in SOURCES}
     files["CMakeLists.txt"] = _template("CMakeLists.txt")
     files["README.md"] = _readme(models, runs, arena_source)
     files["operators.h"] = _operators(models)
@@ -72,7 +79,7 @@ def _template(name: str) -> str:
 
 def _readme(models: Sequence[BenchModel], runs: int, arena_source: str) -> str:
     lines = [
-        f"| {number} | {one.network.name} | {len(one.network.content):,} | {one.arena_bytes:,} |"
+        f"| {number} | {one.name} | {len(one.network.content):,} | {one.arena_bytes:,} |"
         for number, one in enumerate(models)
     ]
     return Template(_template("README.md")).substitute(
@@ -147,7 +154,7 @@ def _entry(index: int, model: BenchModel) -> str:
     shape = f'"{one.width:g}", {one.resolution}, {one.embedding}, 3'
     return f"""\
 #if !defined(BENCH_ONLY) || BENCH_ONLY == {index}
-    {{"{model.network.name}", {shape}, g_{name}, g_{name}_bytes, {model.arena_bytes}}},
+    {{"{model.name}", {shape}, g_{name}, g_{name}_bytes, {model.arena_bytes}}},
 #endif"""
 
 
@@ -170,7 +177,7 @@ def _array(model: BenchModel) -> str:
     name = model.identifier
     rows = "\n".join(_rows(model.network.content))
     return f"""\
-// {model.network.name}.tflite, {len(model.network.content)} bytes.
+// {model.name}.tflite, {len(model.network.content)} bytes.
 #include "models/{name}.h"
 
 alignas({ARENA_ALIGNMENT}) const unsigned char g_{name}[g_{name}_bytes] = {{

@@ -9,6 +9,7 @@ from typing import Any
 from facerec_core.arch import layers
 from facerec_core.cost import macs_by_kind
 from facerec_core.errors import DataError, OptionError
+from facerec_core.latency.table import CYCLES_PER_MAC, LONGEST_MS
 from facerec_core.types import Candidate
 
 MOST_MACS_A_CYCLE = {
@@ -32,6 +33,7 @@ one to four beats, so this bound is generous.
 """
 CLOCK_HZ = (1_000_000, 2_000_000_000)
 LONGEST_TEXT = 200
+CYCLES = ("cycles_min", "cycles_p5", "cycles_median", "cycles_p95", "cycles_max")
 TEXTS = ("model", "core", "runtime", "runtime_version", "kernels")
 NUMBERS = {
     "resolution": (32, 512),
@@ -41,6 +43,8 @@ NUMBERS = {
     "n": (1, 1_000_000),
     "cycles_median": (1, 2**63),
     "cycles_min": (1, 2**63),
+    "cycles_p5": (1, 2**63),
+    "cycles_p95": (1, 2**63),
     "cycles_max": (1, 2**63),
     "arena_used_bytes": (1, 2**32),
 }
@@ -48,7 +52,11 @@ NUMBERS = {
 
 @dataclass(frozen=True)
 class BenchResult:
-    """One network as a board timed it: cycles of the core, and what they were counted on. `line` is where it stands."""
+    """One network as a board timed it: cycles of the core, and what they were counted on.
+
+    `cycles` are the fewest, the 5th percentile, the median, the 95th percentile and the most. `line` is where the
+    network stands in the log.
+    """
 
     model: str
     candidate: Candidate
@@ -58,14 +66,14 @@ class BenchResult:
     runtime_version: str
     kernels: str
     n: int
-    cycles: tuple[int, int, int]
+    cycles: tuple[int, int, int, int, int]
     arena_used_bytes: int
     line: int
 
     @property
     def times_ms(self) -> tuple[float, float, float]:
-        """Fastest, median and slowest inference in ms."""
-        low, middle, high = (1e3 * count / self.clock_hz for count in self.cycles)
+        """The 5th percentile, the median and the 95th percentile in ms."""
+        low, middle, high = (1e3 * count / self.clock_hz for count in self.cycles[1:4])
         return low, middle, high
 
     @property
@@ -86,19 +94,20 @@ class BenchResult:
 
 @dataclass(frozen=True)
 class BenchError:
-    """A network the board could not time."""
+    """A network the board could not time; `line` is where it stands in the log."""
 
     model: str
     error: str
+    line: int
 
 
-def parse_error(record: Mapping[str, Any], where: str) -> BenchError:
+def parse_error(record: Mapping[str, Any], where: str, line: int) -> BenchError:
     """A line that reports an error.
 
     Raises:
         DataError: model or error are no text.
     """
-    return BenchError(_text(record, "model", where), _text(record, "error", where))
+    return BenchError(_text(record, "model", where), _text(record, "error", where), line)
 
 
 def parse_result(record: Mapping[str, Any], where: str, line: int) -> BenchResult:
@@ -114,13 +123,13 @@ def parse_result(record: Mapping[str, Any], where: str, line: int) -> BenchResul
     """
     texts = {key: _text(record, key, where) for key in TEXTS}
     numbers = {key: _whole(record, key, where) for key in NUMBERS}
-    cycles = (numbers["cycles_min"], numbers["cycles_median"], numbers["cycles_max"])
+    low, p5, median, p95, high = (numbers[key] for key in CYCLES)
     result = BenchResult(
         **texts,
         candidate=Candidate(_width(record, where), numbers["resolution"], numbers["embedding"]),
         clock_hz=numbers["clock_hz"],
         n=numbers["n"],
-        cycles=cycles,
+        cycles=(low, p5, median, p95, high),
         arena_used_bytes=numbers["arena_used_bytes"],
         line=line,
     )
@@ -129,17 +138,21 @@ def parse_result(record: Mapping[str, Any], where: str, line: int) -> BenchResul
 
 
 def _check_possible(result: BenchResult, where: str) -> None:
-    low, middle, high = result.cycles
-    if not low <= middle <= high:
-        said = f"cycles_min {low}, cycles_median {middle}, cycles_max {high}"
+    if list(result.cycles) != sorted(result.cycles):
+        said = ", ".join(f"{key} {count}" for key, count in zip(CYCLES, result.cycles, strict=True))
         raise DataError(f"{where}: {result.model}: {said}, allowed: in this order")
     if result.core not in MOST_MACS_A_CYCLE:
         raise _bad(where, "core", result.core, ", ".join(MOST_MACS_A_CYCLE))
-    least = _macs(result.candidate, where) / MOST_MACS_A_CYCLE[result.core]
+    macs, low = _macs(result.candidate, where), result.cycles[0]
+    least, most = macs / MOST_MACS_A_CYCLE[result.core], macs * CYCLES_PER_MAC[1]
     if low < least:
-        said = f"{low} cycles for {_macs(result.candidate, where)} multiply-adds"
+        said = f"{low} cycles for {macs} multiply-adds"
         limit = f"{result.core} does at most {MOST_MACS_A_CYCLE[result.core]} a cycle, so {least:.0f} cycles or more"
         raise DataError(f"{where}: {result.model}: {said}; {limit}; does the counter count the core's own cycles?")
+    if result.cycles[2] > most or result.median_ms > LONGEST_MS:
+        said = f"a median of {result.cycles[2]} cycles, {result.median_ms:.6g} ms, for {macs} multiply-adds"
+        limit = f"allowed: at most {most:.0f} cycles and {LONGEST_MS:.0f} ms"
+        raise DataError(f"{where}: {result.model}: {said}; {limit}; is clock_hz the core's clock?")
 
 
 def _macs(candidate: Candidate, where: str) -> int:
@@ -153,7 +166,7 @@ def _text(record: Mapping[str, Any], key: str, where: str) -> str:
     value = _present(record, key, where)
     if not isinstance(value, str) or not value.strip() or len(value) > LONGEST_TEXT or not value.isprintable():
         raise _bad(where, key, value, f"some printable text of up to {LONGEST_TEXT} characters")
-    return value
+    return value.strip()
 
 
 def _whole(record: Mapping[str, Any], key: str, where: str) -> int:

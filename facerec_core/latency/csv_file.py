@@ -10,7 +10,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
-from facerec_core.errors import DataError
+from facerec_core.errors import DataError, StorageError
+from facerec_core.latency.reading import read_limited
 
 Record = TypeVar("Record")
 
@@ -118,9 +119,9 @@ def _lines(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, 
 def _read(path: Path, columns: Sequence[str]) -> str:
     """The whole text, which must not be empty and must end in a newline: otherwise it was cut."""
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+        content = read_limited(path)
+    except StorageError as error:
+        raise DataError(f"{path}: cannot be read: {str(error).removeprefix(f'cannot read {path}: ')}") from error
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -11,6 +11,7 @@ from typing import Any
 
 from facerec_core.arch import Layer, layers
 from facerec_core.errors import DataError, QuantizationError, StorageError
+from facerec_core.latency.reading import read_limited
 from facerec_core.tflite import check_fully_int8
 from facerec_core.types import Candidate
 
@@ -42,10 +43,7 @@ def read_network(path: Path) -> Network:
         StorageError: the file cannot be read or is no .tflite file.
         DataError: it is not one of this project's networks, or not int8 throughout.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise StorageError(f"cannot read {path}: {error.strerror or error}; name an int8 .tflite file") from error
+    content = read_limited(path)
     if content[4:8] != b"TFL3":
         raise StorageError(f"{path}: not a .tflite file (no TFL3 mark at byte 4)")
     try:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 import io
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from facerec_core.errors import DataError, StorageError
+from facerec_core.errors import DataError, StorageError, UsageError
 from facerec_core.latency.table import TimedRow, read_table
 from facerec_core.stages import write_file
 from facerec_core.types import Candidate
@@ -112,24 +114,103 @@ def publish(files: Mapping[Path, bytes], check: Callable[[Mapping[Path, Path]], 
     Args:
         files: content by final path.
         check: called with the temporary path of each final one before anything is renamed; what it raises ends
-            the writing.
+            the writing, and names the final path where it names a temporary one.
 
     Raises:
+        DataError: what `check` objects to.
         StorageError: a folder cannot be written, or the disk is full.
     """
     written = {path: path.with_name(f".{path.name}.{os.getpid()}.tmp") for path in files}
     try:
-        for path, temporary in written.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_file(temporary, files[path])
-        check(written)
-        _rename_all(written)
+        with new_folders(path.parent for path in files), _gone_at_last(written.values()):
+            for path, temporary in written.items():
+                write_file(temporary, files[path])
+            _checked(written, check)
+            _rename_all(written)
     except OSError as error:
-        where = ", ".join(map(str, files))
-        raise StorageError(f"cannot write {where}: {error.strerror or error}; name another place with --out") from error
+        raise _not_written(files, error) from error
+
+
+@contextmanager
+def _gone_at_last(paths: Iterable[Path]) -> Iterator[None]:
+    try:
+        yield
     finally:
-        for temporary in written.values():
-            temporary.unlink(missing_ok=True)
+        for path in paths:
+            _remove(path)
+
+
+def _checked(written: Mapping[Path, Path], check: Callable[[Mapping[Path, Path]], object]) -> None:
+    try:
+        check(written)
+    except UsageError as error:
+        said = str(error)
+        for path, temporary in written.items():
+            said = said.replace(str(temporary), str(path)).replace(temporary.name, path.name)
+        raise DataError(said) from error
+
+
+def _not_written(paths: Iterable[Path], error: OSError) -> StorageError:
+    where = ", ".join(map(str, paths))
+    return StorageError(f"cannot write {where}: {error.strerror or error}; name another place with --out")
+
+
+@contextmanager
+def new_folders(folders: Iterable[Path]) -> Iterator[None]:
+    """Make folders, and take those that were not there away again when the block fails and has left them empty.
+
+    Raises:
+        OSError: a folder cannot be made.
+    """
+    made: list[Path] = []
+    try:
+        for folder in folders:
+            absent = [one for one in (folder, *folder.parents) if not os.path.lexists(one)]
+            made.extend(absent)
+            folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        for folder in sorted(made, key=lambda one: len(one.parts), reverse=True):
+            with suppress(OSError):  # in use by another process
+                folder.rmdir()
+        raise
+
+
+@contextmanager
+def only_writer(table: Path) -> Iterator[None]:
+    """Hold the lock beside a table, which every command that reads, changes and writes it waits for.
+
+    The lock dies with its process, and its file goes with the block.
+
+    Raises:
+        StorageError: the lock cannot be made.
+    """
+    path = table.with_name(f".{table.name}.lock")
+    with ExitStack() as tidy:
+        try:
+            tidy.enter_context(new_folders([table.parent]))
+            lock = _locked(path)
+        except OSError as error:
+            raise _not_written([table], error) from error
+        tidy.callback(os.close, lock)
+        tidy.callback(_remove, path)
+        yield
+
+
+def _locked(path: Path) -> int:
+    """The descriptor of a lock that is held; one whose file another process has removed meanwhile would hold nobody."""
+    while True:
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(lock), path.stat()):
+                return lock
+        os.close(lock)
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):  # never written, or in a folder that cannot be
+        path.unlink(missing_ok=True)
 
 
 def _rename_all(written: Mapping[Path, Path]) -> None:

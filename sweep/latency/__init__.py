@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from argparse import Namespace
 from dataclasses import dataclass
 from importlib import import_module
@@ -41,7 +42,7 @@ class Request:
 
 
 def run(flags: Namespace, composer: Composer) -> int:
-    """Carry out `latency ACTION [FILE...] [KEY=VALUE...]`.
+    """Carry out `latency ACTION [FILE...] [KEY=VALUE...]`; KEY=VALUE that is the name of a file is that file.
 
     Raises:
         UsageError: no such action, or whatever the action refuses.
@@ -49,14 +50,15 @@ def run(flags: Namespace, composer: Composer) -> int:
     action, *rest = flags.overrides or [""]
     if action not in ACTIONS:
         raise OptionError("latency", action, ", ".join(ACTIONS), "such as `python -m sweep latency show`")
-    overrides = [argument for argument in rest if "=" in argument]
+    files = tuple(argument for argument in rest if "=" not in argument or os.path.isfile(argument))  # noqa: PTH113
+    overrides = [argument for argument in rest if argument not in files]
     if flags.board is not None and action != "import":
         if any(line.lstrip("+").startswith("board=") for line in overrides):
             raise UsageError("a board was given twice, as --board and as board=; leave one of them out")
         overrides.append(f"board={flags.board}")
     request = Request(
         points=composer.many(overrides, default_grid=True),
-        files=tuple(argument for argument in rest if "=" not in argument),
+        files=files,
         board=flags.board,
         out=flags.out,
         runs=flags.runs,

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rich.markup import escape
 
-from facerec_core.arena import arena_is_measurable, measure_arena
+from facerec_core.arena import arena_trouble, measure_arena
 from facerec_core.cost import cost
 from facerec_core.errors import OptionError, UsageError
 from facerec_core.latency.bench_project import MOST_RUNS, BenchModel, bench_files
+from facerec_core.latency.reading import check_writable, user_path
 from facerec_core.latency.recognise import Network
 from facerec_core.latency.writing import publish
 from sweep.latency import Request
@@ -31,13 +33,15 @@ def act(request: Request) -> int:
         UsageError: no folder, one that holds something else, too many runs, or a file that is no network of ours.
     """
     refuse_flags(request, "bench")
-    folder, runs = _folder(request), _runs(request)
+    folder, runs, trouble = _folder(request), _runs(request), arena_trouble()
     with Steps() as steps:
-        models = tuple(_model(one, steps) for one in networks(request, steps))
+        models = tuple(_model(one, steps, measured=not trouble) for one in networks(request, steps))
         _refuse_same_identifiers(models)
         steps.doing(f"writing {folder}")
-        files = bench_files(models, runs, _MEASURED if arena_is_measurable() else _PREDICTED)
+        files = bench_files(models, runs, _PREDICTED if trouble else _MEASURED)
         publish({folder / name: text.encode() for name, text in files.items()}, lambda _written: None)
+    if trouble:
+        sys.stderr.write(f"warning: the arenas are {_PREDICTED}, because {trouble}\n")
     _say(models, folder, runs)
     return 0
 
@@ -52,9 +56,10 @@ def _folder(request: Request) -> Path:
         raise OptionError(
             "--out", None, "a folder for the benchmark", "such as `python -m sweep latency bench --out bench`"
         )
-    folder = Path(request.out).expanduser()
+    folder = user_path(request.out)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise OptionError("--out", request.out, "a folder that is new or empty; nothing is overwritten")
+    check_writable(folder / "README.md")
     return folder
 
 
@@ -65,10 +70,10 @@ def _runs(request: Request) -> int:
     return runs
 
 
-def _model(network: Network, steps: Steps) -> BenchModel:
+def _model(network: Network, steps: Steps, *, measured: bool) -> BenchModel:
     steps.doing(f"measuring the arena of {network.name}")
     one = network.candidate
-    if arena_is_measurable():
+    if measured:
         return BenchModel(network, measure_arena(network.content).total_bytes)
     predicted = cost(one.width, one.resolution, one.embedding).arena_bytes
     return BenchModel(network, int(predicted * PREDICTION_MARGIN))
@@ -77,9 +82,9 @@ def _model(network: Network, steps: Steps) -> BenchModel:
 def _refuse_same_identifiers(models: Sequence[BenchModel]) -> None:
     seen: dict[str, str] = {}
     for one in models:
-        first = seen.setdefault(one.identifier, one.network.name)
+        first = seen.setdefault(one.identifier.lower(), one.network.name)
         if first is not one.network.name:
-            both = f"{first} and {one.network.name}"
+            both = f"{first!r} and {one.network.name!r}"
             raise UsageError(f"{both} would both be called {one.identifier} in C++; rename one of the files")
 
 
@@ -88,7 +93,7 @@ def _say(models: Sequence[BenchModel], folder: Path, runs: int) -> None:
     for one in models:
         shape = one.network.candidate
         sizes = (f"{size / 1024:,.0f}" for size in (len(one.network.content), one.arena_bytes))
-        table.add_row(f"{shape.width:g}", str(shape.resolution), str(shape.embedding), *sizes, escape(one.network.name))
+        table.add_row(f"{shape.width:g}", str(shape.resolution), str(shape.embedding), *sizes, escape(one.name))
     print_report(table, _closing_lines(models, folder, runs))
 
 

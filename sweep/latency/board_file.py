@@ -27,6 +27,7 @@ class Known:
     flash_bytes: int | None = None
     program_bytes: int = 0
     ram_bytes: int | None = None
+    program_ram_bytes: int = 0
     donor: str | None = None
     source: str = "not stated"
     program_comment: str = "flash that the program and the runtime take beside the model"
@@ -49,13 +50,14 @@ def known_before(path: Path, name: str) -> Known:
     """
     if path.exists():
         board = read_board_file(path)
-        return Known(board.flash_bytes, board.program_bytes, board.ram_bytes, board.donor, board.source)
+        memories = (board.flash_bytes, board.program_bytes, board.ram_bytes, board.program_ram_bytes)
+        return Known(*memories, board.donor, board.source)
     composer = open_composer()
     if name not in composer.hydra.config_loader.get_group_options("board"):
         return Known()
     board = composer.one([f"board={name}"]).board
     comment = f"of the built-in board, whose program has {board.runtime}; yours will differ"
-    return Known(board.flash_bytes, board.program_bytes, board.ram_bytes, None, board.source, comment)
+    return Known(board.flash_bytes, board.program_bytes, board.ram_bytes, 0, None, board.source, comment)
 
 
 def read_board_file(path: Path) -> BoardSpec:
@@ -101,6 +103,7 @@ def imported_board(setup: Setup, table: Path, known: Known, counts: Counts | Non
         flash_bytes=known.flash_bytes,
         program_bytes=known.program_bytes,
         ram_bytes=known.ram_bytes,
+        program_ram_bytes=known.program_ram_bytes,
         source=known.source,
     )
 
@@ -121,10 +124,12 @@ def board_text(board: BoardSpec, known: Known) -> str:
         "flash_bytes": "from the datasheet; null: no limit",
         "program_bytes": known.program_comment,
         "ram_bytes": "what the arena may have, in one piece; null: no limit",
+        "program_ram_bytes": "RAM that the program takes of it, stack included",
         "source": "where memory sizes and clock are from",
     }
     lines = (f"{key}: {json.dumps(getattr(board, key))}  # {comment}\n" for key, comment in comments.items())
     return (
-        f"# {board.name}, measured. Fill in flash_bytes, program_bytes, ram_bytes and source: every later import into\n"
-        "# this board writes the file anew and keeps these values, and donor.\n" + "".join(lines)
+        f"# {board.name}, measured. Fill in flash_bytes, program_bytes, ram_bytes, program_ram_bytes and source:\n"
+        "# every later import into this board writes the file anew and keeps these values, and donor.\n"
+        + "".join(lines)
     )

@@ -15,13 +15,14 @@ from facerec_core.errors import DataError, OptionError, UsageError
 from facerec_core.latency import BoardSpec, LatencyModel, latency_model
 from facerec_core.latency.bench_log import BenchLog, read_log
 from facerec_core.latency.bench_result import BenchResult
+from facerec_core.latency.contradiction import Contradiction, contradictions
 from facerec_core.latency.fit import FEATURES
+from facerec_core.latency.reading import user_path
 from facerec_core.latency.table import TimedRow, read_table
-from facerec_core.latency.writing import Setup, check_setup, merge_rows, own_row, publish, table_text
-from facerec_core.stages import file_digest
+from facerec_core.latency.writing import Setup, check_setup, merge_rows, only_writer, own_row, publish, table_text
 from sweep.latency import Request
 from sweep.latency.board_file import board_text, imported_board, known_before, shipped_counts
-from sweep.latency.printing import plain_table, print_report, refuse_flags, rows_missing
+from sweep.latency.printing import contradiction_text, plain_table, print_report, refuse_flags, rows_missing
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 _WORDS_OF_YAML = {"null", "none", "true", "false", "yes", "no", "on", "off", "nan", "inf"}
@@ -29,12 +30,13 @@ _WORDS_OF_YAML = {"null", "none", "true", "false", "yes", "no", "on", "off", "na
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import wrote: every row of the table, those of this log, the board and its file."""
+    """What an import wrote: every row of the table, those of this log, the board and its file, and rows to doubt."""
 
     rows: tuple[TimedRow, ...]
     new: tuple[TimedRow, ...]
     board: BoardSpec
     board_file: Path
+    doubts: tuple[Contradiction, ...]
 
     @property
     def missing(self) -> str:
@@ -53,12 +55,15 @@ def act(request: Request) -> int:
     name, path = _board_name(request.board), _log_file(request)
     log = read_log(path)
     if not log.results:
-        failed = "; ".join(f"{one.model}: {one.error}" for one in log.errors)
+        failed = "; ".join(f"line {one.line}, {one.model}: {one.error}" for one in log.errors)
         raise DataError(f"{path}: no network was timed ({failed}); nothing is written")
     folder = _folder(request)
-    imported = _write(folder, name, log, path)
+    with only_writer(folder / f"{name}.csv"):
+        imported = _write(folder, name, log, path)
     for one in log.errors:
         sys.stderr.write(f"warning: {one.model} is left out: {one.error}\n")
+    for doubt in imported.doubts:
+        sys.stderr.write(f"warning: {contradiction_text(doubt)}\n")
     print_report(_table(log.results, imported.new), _closing_lines(imported, folder))
     return 1 if log.errors else 0
 
@@ -76,12 +81,12 @@ def _log_file(request: Request) -> Path:
     if len(request.files) != 1:
         received = " ".join(request.files) or None
         raise UsageError(f"latency import: got {received!r}, allowed: one log of the benchmark's output")
-    return Path(request.files[0]).expanduser()
+    return user_path(request.files[0])
 
 
 def _folder(request: Request) -> Path:
     if request.out is not None:
-        return Path(request.out).expanduser().absolute()
+        return user_path(request.out).absolute()
     return request.points[0].paths.folder / "latency" / "boards"
 
 
@@ -91,11 +96,14 @@ def _write(folder: Path, name: str, log: BenchLog, path: Path) -> Imported:
     setup = _setup(name, log.results[0])
     earlier = read_table(table).rows if table.exists() else ()
     check_setup(earlier, setup, str(table))
-    new = _rows(log.results, setup, path)
+    new = _rows(log, setup, path)
+    places = {row: f"{path}, line {result.line}" for row, result in zip(new, log.results, strict=True)}
     rows, known = merge_rows(earlier, new), known_before(board_file, name)
+    doubts = contradictions(rows, new)
+    _refuse_impossible(doubts, places, table)
     counts = shipped_counts(setup) if rows_missing(rows) and known.donor is None else None
     board = imported_board(setup, table, known, counts)
-    imported = Imported(rows, new, board, board_file)
+    imported = Imported(rows, new, board, board_file, doubts)
 
     def check(written: Mapping[Path, Path]) -> None:
         read_table(written[table])
@@ -106,18 +114,28 @@ def _write(folder: Path, name: str, log: BenchLog, path: Path) -> Imported:
     return imported
 
 
+def _refuse_impossible(doubts: Sequence[Contradiction], places: Mapping[TimedRow, str], table: Path) -> None:
+    """Raise where a network is far slower than one that contains it; either of the two may be the wrong one."""
+    for one in doubts:
+        if one.is_impossible:
+            slower, larger = (places.get(row, f"a row of {table}") for row in (one.slower, one.larger))
+            remedy = "one of them is wrong: measure again, or remove its line (in a log, lower begin and end, too)"
+            raise DataError(f"{slower}: {contradiction_text(one)}, in {larger}; {remedy}; nothing is written")
+
+
 def _setup(name: str, result: BenchResult) -> Setup:
     clock_mhz = result.clock_hz / 1e6
     return Setup(name, result.core, clock_mhz, result.runtime, result.runtime_version, result.kernels)
 
 
-def _rows(results: Sequence[BenchResult], setup: Setup, path: Path) -> tuple[TimedRow, ...]:
-    origin = (f"measured on {setup.board}", path.name, f"sha256:{file_digest(path)[:16]}")
-    return tuple(own_row(setup, one.candidate, one.times_ms, one.n, origin) for one in results)
+def _rows(log: BenchLog, setup: Setup, path: Path) -> tuple[TimedRow, ...]:
+    name = "".join(character if character.isprintable() else "_" for character in path.name).strip()
+    origin = (f"measured on {setup.board}", name or "log", f"sha256:{log.sha256[:16]}")
+    return tuple(own_row(setup, one.candidate, one.times_ms, one.n, origin) for one in log.results)
 
 
 def _table(results: Sequence[BenchResult], rows: Sequence[TimedRow]) -> Table:
-    table = plain_table(("width", "res", "embedding", "ms", "fastest", "slowest", "n", "arena KiB"))
+    table = plain_table(("width", "res", "embedding", "ms", "5 %", "95 %", "n", "arena KiB"))
     for result, row in zip(results, rows, strict=True):
         times = (f"{value:.2f}" for value in (row.latency_ms, *result.times_ms[::2]))
         arena = f"{result.arena_used_bytes / 1024:,.0f}"

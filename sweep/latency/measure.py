@@ -16,13 +16,23 @@ from statistics import median
 from rich.table import Table
 
 from facerec_core.errors import require
+from facerec_core.latency.contradiction import contradictions
+from facerec_core.latency.reading import check_writable, user_path
 from facerec_core.latency.recognise import Network
 from facerec_core.latency.table import TimedRow, read_table
 from facerec_core.latency.timing import ClockQuality, Timing, clock_quality, open_network, processor_name, time_networks
-from facerec_core.latency.writing import Setup, check_setup, merge_rows, own_row, table_text, write_table
+from facerec_core.latency.writing import (
+    Setup,
+    check_setup,
+    merge_rows,
+    only_writer,
+    own_row,
+    table_text,
+    write_table,
+)
 from sweep.latency import Request
 from sweep.latency.networks import networks
-from sweep.latency.printing import plain_table, print_report, usage
+from sweep.latency.printing import contradiction_text, plain_table, print_report, usage
 from sweep.latency.steps import Steps
 from sweep.provenance import git_commit, versions
 
@@ -50,21 +60,44 @@ def act(request: Request) -> int:
     """
     require(request.board in (None, BOARD), "--board", request.board, f"{BOARD}; of a board: `latency bench`")
     path, setup = table_file(request), this_machine()
-    earlier = read_table(path).rows if path.exists() else ()
-    check_setup(earlier, setup, str(path))
+    check_writable(path)
+    earlier_rows(path, setup)
     with Steps() as steps:
         measured = _measure(networks(request, steps), setup, request.runs, steps)
-    rows = merge_rows(earlier, measured.rows)
-    write_table(path, rows)
+    rows = keep(path, setup, measured.rows)
     _say(request, measured, rows, path)
     return 0
+
+
+def keep(path: Path, setup: Setup, new: Sequence[TimedRow]) -> tuple[TimedRow, ...]:
+    """Merge rows into a table as it is now, whatever other commands wrote meanwhile; every row it holds then.
+
+    Raises:
+        DataError: the table cannot be read, or is of another machine or runtime.
+        StorageError: it cannot be written.
+    """
+    with only_writer(path):
+        rows = merge_rows(earlier_rows(path, setup), new)
+        write_table(path, rows)
+    return rows
 
 
 def table_file(request: Request) -> Path:
     """Where the table goes: --out, or what conf/board/host.yaml names."""
     if request.out is not None:
-        return Path(request.out).expanduser()
+        return user_path(request.out)
     return request.points[0].paths.folder / "latency" / f"{BOARD}.csv"
+
+
+def earlier_rows(path: Path, setup: Setup) -> tuple[TimedRow, ...]:
+    """The rows of a table, none where there is no file.
+
+    Raises:
+        DataError: it cannot be read, or is of another board or runtime.
+    """
+    rows = read_table(path).rows if path.exists() else ()
+    check_setup(rows, setup, str(path))
+    return rows
 
 
 def this_machine() -> Setup:
@@ -107,10 +140,10 @@ def _native_messages_aside() -> Iterator[None]:
 
 
 def _say(request: Request, measured: Measured, rows: Sequence[TimedRow], path: Path) -> None:
-    for line in warnings(measured):
+    for line in (*warnings(measured), *wrong_order(rows, measured.rows)):
         sys.stderr.write(f"warning: {line}\n")
     if request.form == "json":
-        json.dump([asdict(row) for row in measured.rows], sys.stdout, indent=2)
+        json.dump([asdict(row) for row in measured.rows], sys.stdout, indent=2, allow_nan=False)
         sys.stdout.write("\n")
     elif request.form == "csv":
         sys.stdout.write(table_text(measured.rows))
@@ -135,6 +168,12 @@ def _closing_lines(measured: Measured, rows: Sequence[TimedRow], path: Path) -> 
     kept = len(rows) - len(measured.rows)
     yield f"written to {path}" + (f", which keeps {kept} earlier rows" if kept else "")
     yield usage(rows, f"python -m sweep plan board={BOARD}")
+
+
+def wrong_order(rows: Sequence[TimedRow], new: Sequence[TimedRow]) -> Iterator[str]:
+    """Networks slower than ones that contain them, a line each pair; at least one of the pair is new."""
+    for one in contradictions(rows, new):
+        yield f"{contradiction_text(one)}; measure both again, or no estimate between them can be trusted"
 
 
 def warnings(measured: Measured) -> Iterator[str]:

@@ -7,6 +7,7 @@ from itertools import product
 from pathlib import Path
 
 from facerec_core.errors import UsageError
+from facerec_core.latency.reading import read_limited
 from facerec_core.latency.recognise import Network, read_network
 from facerec_core.types import Candidate
 from facerec_core.untrained import untrained_files
@@ -66,7 +67,7 @@ def _untrained(candidates: Sequence[Candidate], folder: Path, steps: Told) -> tu
         steps.doing(f"converting {network_name(candidate)}, untrained ({done + 1} of {total})")
 
     files = untrained_files(candidates, folder, report)
-    return tuple(Network(network_name(one), one, path.read_bytes()) for one, path in files.items())
+    return tuple(Network(network_name(one), one, read_limited(path)) for one, path in files.items())
 
 
 def network_name(candidate: Candidate) -> str:

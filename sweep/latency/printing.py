@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from facerec_core.errors import UsageError
+from facerec_core.latency.contradiction import Contradiction
 from facerec_core.latency.fit import FEATURES
 from facerec_core.latency.table import TimedRow
 from sweep.latency import Request
@@ -48,7 +49,7 @@ def columns() -> int:
 
 def print_json(rows: Sequence[Any]) -> None:
     """A list of dataclasses as JSON, and nothing else."""
-    sys.stdout.write(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
+    sys.stdout.write(json.dumps([asdict(row) for row in rows], indent=2, allow_nan=False) + "\n")
     sys.stdout.flush()
 
 
@@ -73,6 +74,16 @@ def refuse_flags(request: Request, action: str, **given: object) -> None:
     for flag, value in ({"json or --csv": form} | given).items():
         if value is not None:
             raise UsageError(f"latency {action} takes no --{flag}; leave it out")
+
+
+def contradiction_text(one: Contradiction) -> str:
+    """Which row is slower than a larger one, and by how much."""
+    small, large = (
+        f"{row.width:g}@{row.resolution}, {row.embedding}-d, takes {row.latency_ms:.6g} ms"
+        for row in (one.slower, one.larger)
+    )
+    more = f" (and {one.others} more such pairs with one of them)" if one.others else ""
+    return f"{small}, {one.excess:.0%} more than a network that contains it: {large}{more}"
 
 
 def rows_missing(rows: Sequence[TimedRow]) -> str:

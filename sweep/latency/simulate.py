@@ -7,7 +7,6 @@ import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TextIO
 
 from rich.markup import escape
@@ -15,6 +14,7 @@ from rich.table import Table
 
 from facerec_core.errors import require
 from facerec_core.latency import BoardSpec, TimedRow
+from facerec_core.latency.reading import check_writable, user_path
 from facerec_core.latency.recognise import Network
 from facerec_core.latency.vela import PACKAGE, RUNTIME, Npu, VelaResult, npu_of, simulate, vela_version
 from facerec_core.latency.writing import write_table
@@ -71,10 +71,12 @@ def act(request: Request) -> int:
     npus = {board: checked_npu(board) for board in dict.fromkeys(point.board for point in request.points)}
     require(request.runs is None, "--runs", request.runs, "nothing; a simulation gives the same figures every time")
     require(request.out is None or len(npus) == 1, "--out", request.out, "one board; a table is of one board")
+    if request.out is not None:
+        check_writable(user_path(request.out))
     with Steps() as display:
         simulated = tuple(_simulated(npus, networks(request, display), display))
     if request.out is not None:
-        write_table(Path(request.out).expanduser(), [timed_row(one) for one in simulated])
+        write_table(user_path(request.out), [timed_row(one) for one in simulated])
         sys.stderr.write(f"written to {request.out}\n")
     {"table": _print_tables, "json": _print_json, "csv": _print_csv}[request.form](simulated, sys.stdout)
     sys.stdout.flush()
@@ -121,7 +123,7 @@ def timed_row(one: Simulated) -> TimedRow:
         clock_mhz=result.clock_mhz,
         runtime=RUNTIME,
         runtime_version=result.vela_version,
-        kernels=f"{result.system_config} {result.memory_mode}",
+        kernels=npu_of(one.board.core).kernels,
         model="MobileNetV2",
         width=candidate.width,
         resolution=candidate.resolution,

@@ -12,7 +12,11 @@ inline void PortInit() {
   std::printf("\x1b[2J\r\nboot: clocks up {216 MHz}\r\n");
 }
 
-inline std::uint64_t PortCycles() { return g_standin_cycles += 100; }
+inline std::uint64_t g_standin_start = 0;
+
+inline void PortStart() { g_standin_start = g_standin_cycles; }
+inline std::uint64_t PortStop() { return g_standin_cycles - g_standin_start + 100; }
+inline const char* PortTrouble() { return nullptr; }
 
 inline const char* PortCore() { return "Cortex-M7"; }
 

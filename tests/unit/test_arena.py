@@ -1,6 +1,7 @@
 """The arena the micro interpreter takes, and that asking for it leaves the process as it was."""
 
 import os
+import sys
 
 import pytest
 from ai_edge_litert import schema_py_generated as schema
@@ -75,7 +76,20 @@ def test_a_file_too_large_for_the_arena_is_refused(monkeypatch) -> None:
 
 
 def test_without_the_package_it_says_so(monkeypatch) -> None:
-    monkeypatch.setattr(arena, "find_spec", lambda _name: None)
+    monkeypatch.setitem(sys.modules, "tflite_micro", None)
     assert not arena_is_measurable()
     with pytest.raises(OptionError, match="tflite-micro is not installed"):
         measure_arena(INT8)
+
+
+@pytest.mark.parametrize("fault", ["import there_is_no_such_module", "raise ValueError('built for\\nanother numpy')"])
+def test_a_package_that_is_broken_is_none(monkeypatch, tmp_path, fault) -> None:
+    (tmp_path / "tflite_micro").mkdir()
+    (tmp_path / "tflite_micro" / "__init__.py").write_text(f"{fault}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "tflite_micro"]:
+        monkeypatch.delitem(sys.modules, name)
+    assert not arena_is_measurable()
+    with pytest.raises(OptionError, match=r"installed but broken \((ModuleNotFound|Value)Error: .*\)") as caught:
+        measure_arena(INT8)
+    assert "\n" not in str(caught.value)

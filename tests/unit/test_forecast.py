@@ -1,5 +1,7 @@
 """Training times estimated from those of earlier candidates."""
 
+import json
+
 import pytest
 from settings import composer
 
@@ -56,6 +58,30 @@ def test_the_latest_time_of_a_task_counts_and_damaged_lines_do_not(tmp_path) -> 
     known(point, 500.0)
     with (tmp_path / FILE).open("a") as file:
         file.write('{"task": "x", "recipe"\n[]\n{"task": 1}\n')
+    known(point, 100.0)
+    assert forecaster([point])(point, price(point)) == pytest.approx(100.0)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("seconds", "y"), ("seconds", True), ("seconds", float("nan")), ("seconds", float("inf")), ("seconds", 1e300),
+        ("seconds", -1), ("macs", 1.5), ("macs", 10**30), ("macs", None), ("task", ["x"]), ("recipe", {}),
+    ],
+)  # fmt: skip
+def test_a_line_that_is_no_timing_is_passed_over(tmp_path, field, value) -> None:
+    (point,) = points(tmp_path)
+    known(point, 100.0)
+    damaged = json.loads((tmp_path / FILE).read_text()) | {"task": "another", field: value}
+    with (tmp_path / FILE).open("a") as file:
+        file.write(f"{json.dumps(damaged)}\n")
+    assert forecaster([point])(point, price(point)) == pytest.approx(100.0)
+
+
+def test_bytes_that_are_no_text_cost_their_line_only(tmp_path) -> None:
+    (point,) = points(tmp_path)
+    with (tmp_path / FILE).open("ab") as file:
+        file.write(b"\xff\xfe\n" + b"[" * 100_000 + b"\n")
     known(point, 100.0)
     assert forecaster([point])(point, price(point)) == pytest.approx(100.0)
 

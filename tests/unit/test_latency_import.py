@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 from pathlib import Path
 
 import pytest
 import yaml
 
-from facerec_core.errors import DataError, OptionError, QuantizationError, UsageError
+from facerec_core.errors import DataError, OptionError, QuantizationError, StorageError, UsageError
 from facerec_core.latency import read_table
 from facerec_core.latency.bench_project import BenchModel, bench_files
+from facerec_core.latency.reading import LARGEST_BYTES
 from facerec_core.latency.recognise import Network
 from facerec_core.types import Candidate
 from sweep.cli import main
@@ -27,7 +30,8 @@ def lines(shapes=SHAPES, **changes) -> list[str]:
     return [
         result(
             width=width, resolution=side, embedding=numbers,
-            cycles_min=mega * 10**6, cycles_median=mega * 10**6 + 9, cycles_max=mega * 10**6 + 99, **changes,
+            cycles_min=mega * 10**6, cycles_p5=mega * 10**6 + 5, cycles_median=mega * 10**6 + 9,
+            cycles_p95=mega * 10**6 + 95, cycles_max=mega * 10**6 + 99, **changes,
         )
         for width, side, numbers, mega in shapes
     ]  # fmt: skip
@@ -126,10 +130,88 @@ class TestImport:
         assert "warning: mobilenetv2_1_224_1280 is left out: arena too small" in captured.err
         assert len(read_table(boards() / "my_board.csv").rows) == 4
 
+    def test_percentiles_become_the_spread(self, do_import):
+        do_import(run(*lines()))
+        first = read_table(boards() / "my_board.csv").rows[0]
+        assert first.low_ms == pytest.approx(30_000_005 / 216e3, rel=1e-5)
+        assert first.high_ms == pytest.approx(30_000_095 / 216e3, rel=1e-5)
+
+    def test_a_pipe_is_read_once(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        content = run(*lines()).encode()
+        reader, writer = os.pipe()
+        os.write(writer, content)
+        os.close(writer)
+        assert importing.act(request(f"/dev/fd/{reader}")) == 0
+        os.close(reader)
+        row = read_table(boards() / "my_board.csv").rows[0]
+        assert row.commit == f"sha256:{hashlib.sha256(content).hexdigest()[:16]}"
+
+    def test_the_name_of_a_log_may_hold_anything(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        name = os.fsdecode(b'a "b",\n\xff.log')
+        Path(name).write_text(run(*lines()))
+        assert importing.act(request(name)) == 0
+        assert read_table(boards() / "my_board.csv").rows[0].path == 'a "b",__.log'
+
+    def test_nothing_but_table_and_board_is_left(self, do_import):
+        do_import(run(*lines()))
+        assert sorted(path.name for path in boards().rglob("*")) == ["board", "my_board.csv", "my_board.yaml"]
+
+    def test_a_network_a_little_slower_than_a_larger_one_is_told(self, do_import):
+        captured = do_import(run(*lines(((0.35, 96, 448, 50), *SHAPES[1:]))))
+        warning = "0.35@96, 448-d, takes 231.482 ms, 11% more than a network that contains it: 0.5@96, 640-d"
+        assert captured.err.startswith(f"warning: {warning}")
+        assert captured.err.count("warning:") == 1
+
 
 class TestImportRefusals:
     def test_only_failures(self, refused):
-        assert "no network was timed" in refused(run(json.dumps(ERROR)))
+        assert "no network was timed (line 2, mobilenetv2_1_224_1280: arena too small)" in refused(
+            run(json.dumps(ERROR))
+        )
+
+    def test_a_network_far_slower_than_a_larger_one(self, do_import, refused):
+        wild = (0.35, 96, 448, 300)
+        said = refused(run(*lines((wild, *SHAPES[1:]))))
+        assert said.startswith("uart.log, line 2: 0.35@96, 448-d, takes 1388.89 ms, 567% more")
+        assert "0.5@96, 640-d, takes 208.333 ms (and 2 more such pairs with one of them), in uart.log, line 4" in said
+        assert not Path("mlruns").exists()
+        do_import(run(*lines()))
+        said = refused(run(*lines([wild])))
+        assert said.startswith("uart.log, line 2: 0.35@96")
+        assert f", in a row of {boards().absolute() / 'my_board.csv'}; one of them is wrong" in said
+
+    def test_a_refusal_leaves_no_folders(self, do_import, refused, monkeypatch):
+        def no_model(_board):
+            raise DataError(f"{_board.table}, line 2: whatever a table is refused for")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(importing, "latency_model", no_model)
+            said = refused(run(*lines()))
+        assert said == f"{boards().absolute() / 'my_board.csv'}, line 2: whatever a table is refused for"
+        assert not Path("mlruns").exists()
+
+    def test_a_file_with_an_equals_sign_in_its_name(self, tmp_path, monkeypatch, capsys):
+        monkeypatch.chdir(tmp_path)
+        Path("run=1.log").write_text(run(lines()[0][:50]))
+        for name in ("run=1.log", "./run=1.log", str(tmp_path / "run=1.log")):
+            assert main(["latency", "import", name, "--board", "my_board"]) == 2
+            assert f"{Path(name)}, line 2, column " in capsys.readouterr().err
+        assert main(["latency", "import", "run=2.log", "--board", "my_board"]) == 2
+        assert "run=1.log" not in capsys.readouterr().err
+
+    @pytest.mark.parametrize("name", ["/dev/zero", "/dev/full", "."])
+    def test_a_log_that_is_no_file(self, name):
+        with pytest.raises(StorageError, match=f"^cannot read {name}: not a file"):
+            importing.act(request(name))
+
+    def test_a_log_too_large_to_be_one(self, tmp_path):
+        path = tmp_path / "large.log"
+        with path.open("wb") as file:
+            file.truncate(LARGEST_BYTES + 1)
+        with pytest.raises(StorageError, match=r"large\.log: larger than 64 MiB"):
+            importing.act(request(str(path)))
 
     @pytest.mark.parametrize(
         "name", [None, "../up", "a/b", "", ".hidden", "null", "True", "1e3", "a b", "é", "x" * 65, "a\n"]
@@ -146,7 +228,9 @@ class TestImportRefusals:
 
     def test_times_that_make_no_board(self, do_import, refused):
         do_import(run(*lines()))
-        assert "latency_ms" in refused(run(*lines([(1.0, 224, 1280, 400_000)])))
+        said = refused(run(*lines([(1.0, 224, 1280, 400_000)])))
+        assert said.startswith("uart.log, line 2, column 1: ")
+        assert "is clock_hz the core's clock?" in said
 
     def test_a_board_file_that_was_damaged(self, do_import, refused):
         do_import(run(*lines()))
@@ -205,6 +289,28 @@ class TestBench:
         assert "resolver.AddMean() == kTfLiteOk" in files["operators.h"]
         assert "MicroMutableOpResolver<1>" in files["operators.h"]
         assert "$" not in files["README.md"]
+
+    def test_a_file_may_be_called_anything(self):
+        names = ('1"; int x = "', "a\nb", "tail\\", "a|b`$x", "/" + "long" * 99)
+        content = mean_colour_tflite(32, (0.1, 0))
+        models = [BenchModel(Network(name, Candidate(0.35, 96, 448), content), 4096) for name in names]
+        files = bench_files(models, 10, "guessed")
+        assert '{"1__ int x _ _", "0.35", 96,' in files["models.cc"]
+        assert files["models/tail_.cc"].startswith(f"// tail_.tflite, {len(content)} bytes.\n#include")
+        assert "| 3 | a_b__x |" in files["README.md"]
+        assert all(len(Path(name).name) < 120 for name in files)
+        assert all(name.isascii() and "\\" not in one.name for one in models for name in (one.name, one.identifier))
+
+    def test_files_whose_names_differ_in_case_only(self):
+        content = mean_colour_tflite(32, (0.1, 0))
+        models = [BenchModel(Network(name, Candidate(0.35, 96, 448), content), 4096) for name in ("a", "A")]
+        with pytest.raises(UsageError, match="'a' and 'A' would both be called A in C"):
+            bench._refuse_same_identifiers(models)
+
+    def test_a_folder_that_cannot_be_made_is_told_before_anything_is_converted(self, tmp_path):
+        (tmp_path / "file").write_text("in the way")
+        with pytest.raises(StorageError, match=r"cannot write .*file/bench/README\.md: Not a directory"):
+            bench.act(request(out=str(tmp_path / "file" / "bench"), board=None))
 
     def test_an_operator_that_cannot_be_registered(self, monkeypatch):
         monkeypatch.setattr("facerec_core.latency.bench_project.RESOLVER_METHODS", {"ADD": "AddAdd"})

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,7 @@ from hypothesis import strategies as st
 
 from facerec_core.errors import DataError, StorageError
 from facerec_core.latency import read_table
+from facerec_core.latency.contradiction import contradictions
 from facerec_core.latency.recognise import read_network
 from facerec_core.latency.timing import (
     LEAST_RUNS,
@@ -26,7 +30,9 @@ from facerec_core.latency.timing import (
 )
 from facerec_core.latency.writing import Setup, check_setup, merge_rows, own_row, publish, write_table
 from facerec_core.types import Candidate
-from sweep.latency.measure import Measured, warnings
+from sweep.latency import Request, measure
+from sweep.latency.measure import Measured, earlier_rows, keep, warnings, wrong_order
+from tests.settings import settings
 from tests.tiny_tflite import mean_colour_tflite
 
 SETUP = Setup("host", "AMD EPYC", None, "LiteRT", "2.3.0", "XNNPACK")
@@ -182,6 +188,87 @@ class TestWriting:
             publish({first: b"new", second: b"new"}, lambda _written: None)
         assert first.read_text() == "old"
         assert sorted(tmp_path.iterdir()) == [first, second]
+
+    def test_a_folder_that_cannot_be_made_is_one_error(self, tmp_path):
+        (tmp_path / "file").write_text("in the way")
+        with pytest.raises(StorageError, match=r"cannot write .*file/host\.csv: .*; name another place with --out"):
+            write_table(tmp_path / "file" / "host.csv", [row(0.35, 96)])
+        with pytest.raises(StorageError, match=r"cannot write .*file/host\.csv"):
+            keep(tmp_path / "file" / "host.csv", SETUP, [row(0.35, 96)])
+
+    def test_a_folder_that_can_be_read_only_is_one_error(self, tmp_path, monkeypatch):
+        def read_only(*_arguments, **_more):
+            raise OSError(errno.EROFS, "Read-only file system")
+
+        monkeypatch.setattr("facerec_core.latency.writing.write_file", read_only)
+        monkeypatch.setattr(Path, "unlink", read_only)
+        with pytest.raises(StorageError, match=r"cannot write .*host\.csv: Read-only file system"):
+            write_table(tmp_path / "host.csv", [row(0.35, 96)])
+
+    def test_what_is_refused_leaves_no_folder_and_names_the_table(self, tmp_path):
+        path = tmp_path / "a" / "b" / "host.csv"
+        with pytest.raises(DataError) as caught:
+            keep(path, SETUP, [row(0.35, 96, ms=1e9)])
+        assert str(caught.value).startswith(f"{path}, line 2, column latency_ms")
+        assert list(tmp_path.iterdir()) == []
+
+    def test_several_at_once_keep_all_their_rows(self, tmp_path):
+        path, resolutions = tmp_path / "host.csv", range(32, 32 + 24 * 8, 8)
+        with ThreadPoolExecutor(6) as pool:
+            list(pool.map(lambda resolution: keep(path, SETUP, [row(0.35, resolution)]), resolutions))
+        assert [row.resolution for row in read_table(path).rows] == list(resolutions)
+        assert list(tmp_path.iterdir()) == [path]
+
+    def test_rows_written_while_this_measured_are_kept(self, tmp_path):
+        path = tmp_path / "host.csv"
+        assert earlier_rows(path, SETUP) == ()
+        keep(path, SETUP, [row(0.5, 96)])
+        assert keep(path, SETUP, [row(0.35, 96)]) == read_table(path).rows == (row(0.35, 96), row(0.5, 96))
+
+    def test_where_it_cannot_be_written_is_known_before_anything_is_timed(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(measure, "networks", None)
+        pipe, blocked = tmp_path / "pipe", tmp_path / "file"
+        os.mkfifo(pipe)
+        blocked.write_text("")
+        for out in (pipe, "/dev/full", tmp_path, blocked / "host.csv"):
+            with pytest.raises(StorageError, match=f"^cannot write {out}: .*--out"):
+                measure.act(Request(settings(), (), None, str(out), None, "table"))
+        assert sorted(tmp_path.iterdir()) == [blocked, pipe]
+
+
+class TestWrongOrder:
+    """A network slower than one that contains it."""
+
+    def test_both_are_named(self):
+        rows = [row(0.35, 96, 3.0), row(0.35, 128, 9.0), row(0.5, 128, 3.5)]
+        (line,) = wrong_order(rows, rows)
+        assert line.startswith("0.35@128, 448-d, takes 9 ms, 157% more than a network that contains it: 0.5@128")
+        assert "448-d, takes 3.5 ms; measure both again" in line
+
+    def test_one_wild_measurement_is_one_line(self):
+        rows = [row(0.35, side, 9.0 if side == 96 else side / 100) for side in range(96, 225, 32)]
+        (line,) = wrong_order(rows, rows)
+        assert line.startswith("0.35@96, 448-d, takes 9 ms, 603% more")
+        assert "0.35@128, 448-d, takes 1.28 ms (and 3 more such pairs with one of them)" in line
+        rows = [row(0.35, side, 0.1 if side == 224 else side / 100) for side in range(96, 225, 32)]
+        (line,) = wrong_order(rows, rows)
+        assert "0.35@224, 448-d, takes 0.1 ms (and 3 more" in line
+
+    def test_only_what_the_spread_does_not_explain(self):
+        rows = [row(0.35, 96, 3.2), row(0.35, 128, 3.0)]  # each from 0.9 to 1.2 times its median
+        assert contradictions(rows, rows) == ()
+        rows = [row(0.35, 96, 3.7), row(0.35, 128, 3.0)]
+        (one,) = contradictions(rows, rows[:1])
+        assert one.is_impossible
+        assert contradictions(rows, []) == ()
+
+    def test_a_larger_network_may_take_longer(self):
+        rows = [row(0.35, 96, 3.0), row(0.35, 128, 9.0), row(1.0, 128, 9.5)]
+        assert contradictions(rows, rows) == ()
+
+    def test_networks_of_which_none_contains_the_other_are_not_compared(self):
+        rows = [row(0.35, 224, 9.0), row(1.0, 96, 2.5)]  # larger image, fewer channels
+        assert contradictions(rows, rows) == ()
 
 
 class TestFiles:

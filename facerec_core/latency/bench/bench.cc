@@ -71,6 +71,9 @@ void PutError(const BenchModel& model, const char* error) {
   EndLine();
 }
 
+// Of the sorted cycles, by nearest rank: the smallest that so many per cent of them do not exceed.
+std::uint64_t Percentile(int runs, int percent) { return g_cycles[(runs * percent + 99) / 100 - 1]; }
+
 void PutResult(const BenchModel& model, int runs, std::size_t arena_used_bytes) {
   std::sort(g_cycles, g_cycles + runs);
   BeginLine();
@@ -88,6 +91,8 @@ void PutResult(const BenchModel& model, int runs, std::size_t arena_used_bytes) 
   PutField("n", static_cast<std::uint64_t>(runs));
   PutField("cycles_median", g_cycles[runs / 2]);
   PutField("cycles_min", g_cycles[0]);
+  PutField("cycles_p5", Percentile(runs, 5));
+  PutField("cycles_p95", Percentile(runs, 95));
   PutField("cycles_max", g_cycles[runs - 1]);
   PutField("arena_used_bytes", static_cast<std::uint64_t>(arena_used_bytes));
   EndLine();
@@ -102,17 +107,18 @@ void FillInput(TfLiteTensor* input) {
   }
 }
 
-// The inferences of one network into g_cycles; false when one of them fails.
-bool TimeInferences(tflite::MicroInterpreter& interpreter, int runs) {
+// The inferences of one network into g_cycles; what went wrong, or nullptr.
+const char* TimeInferences(tflite::MicroInterpreter& interpreter, int runs) {
   for (int run = -kBenchWarmUpRuns; run < runs; ++run) {
     FillInput(interpreter.input(0));
-    const std::uint64_t start = PortCycles();
+    PortStart();
     const TfLiteStatus status = interpreter.Invoke();
-    const std::uint64_t cycles = PortCycles() - start;
-    if (status != kTfLiteOk) return false;
+    const std::uint64_t cycles = PortStop();
+    if (status != kTfLiteOk) return "inference failed";
+    if (PortTrouble() != nullptr) return PortTrouble();
     if (run >= 0) g_cycles[run] = cycles;
   }
-  return true;
+  return nullptr;
 }
 
 void Bench(const BenchModel& model, const BenchResolver& resolver) {
@@ -123,7 +129,8 @@ void Bench(const BenchModel& model, const BenchResolver& resolver) {
   if (interpreter.AllocateTensors() != kTfLiteOk) return PutError(model, "arena too small");
   const TfLiteTensor* input = interpreter.input(0);
   if (input == nullptr || input->type != kTfLiteInt8) return PutError(model, "input is not int8");
-  if (!TimeInferences(interpreter, kBenchRuns)) return PutError(model, "inference failed");
+  const char* trouble = TimeInferences(interpreter, kBenchRuns);
+  if (trouble != nullptr) return PutError(model, trouble);
   PutResult(model, kBenchRuns, interpreter.arena_used_bytes());
 }
 

@@ -26,13 +26,16 @@ inline void PortPutChar(char c) {
 #endif
 }
 
+// After it, interrupts have to be on.
 inline void PortInit() {
   BoardInit();
-  CortexMStartCounter();
+  CortexMInit();
 }
 
-// Cycles since PortInit(), 64 bits: they never wrap.
-inline std::uint64_t PortCycles() { return CortexMCycles(); }
+// Cycles between the two, 64 bits; 0 where the count cannot be trusted, and PortTrouble() says why.
+inline void PortStart() { CortexMStart(); }
+inline std::uint64_t PortStop() { return CortexMStop(); }
+inline const char* PortTrouble() { return CortexMTrouble(); }
 
 // The core, read from the chip; a name of your own where it says "unknown".
 inline const char* PortCore() { return CortexMName(); }
