@@ -1,10 +1,12 @@
 """Draws docs/images/latency_BOARD.svg for every board with a shipped table: `python docs/latency_plots.py`.
 
-The same tables give the same bytes. `--png FOLDER` writes pictures to look at instead.
+The same tables give the same bytes, and each picture holds the figures it was drawn from, so that a test can tell one
+that is out of date. `--png FOLDER` writes pictures to look at instead.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +21,16 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from facerec_core.arch import resolve_embedding
-from facerec_core.latency import BoardSpec, ModelSummary, TimedRow, board_spec, estimate, latency_model, summary
+from facerec_core.latency import (
+    BoardSpec,
+    ModelSummary,
+    TimedRow,
+    board_spec,
+    estimate,
+    latency_model,
+    row_label,
+    summary,
+)
 from facerec_core.types import Latency
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -60,10 +71,29 @@ def shipped_boards() -> tuple[BoardSpec, ...]:
     return tuple(board for board in boards if "${" not in board.table)
 
 
+def drawn(board: BoardSpec) -> dict[str, object]:
+    """The figures of a picture, to four digits.
+
+    `ms` has low end, estimate, high end and provenance of each candidate, `rows` network, role and time of each row.
+    """
+    candidates = {
+        f"{one.width:g}@{side}": [*(f"{ms:.4g}" for ms in (of.low_ms, of.ms, of.high_ms)), of.provenance]
+        for one in (curve(board, width) for width in WIDTHS)
+        for side, of in zip(SIDES, one.latencies, strict=True)
+    }
+    rows = [[row_label(row), row.role, f"{row.latency_ms:.4g}"] for row in timed_rows(board)]
+    return {"ms": candidates, "rows": rows}
+
+
+def timed_rows(board: BoardSpec) -> list[TimedRow]:
+    """The rows of a board's table that are drawn; simulated ones are the estimates themselves."""
+    return [row for row in latency_model(board).rows if row.role in MARKERS]
+
+
 def draw(board: BoardSpec) -> Figure:
     """Latency over the side of the input: estimates by width with their intervals, and the rows of the table."""
     told = summary(board)
-    rows = [row for row in latency_model(board).rows if row.role in MARKERS]
+    rows = timed_rows(board)
     figure = Figure(figsize=(7.2, 5.0), layout="constrained")
     axes = figure.add_subplot()
     axes.set(yscale="log", xlabel="side of the input (px)", ylabel="ms an inference", xticks=_ticks(rows))
@@ -142,9 +172,9 @@ def _curve_handles(told: ModelSummary, extrapolated: bool) -> list[Line2D | Patc
     handles: list[Line2D | Patch] = [Line2D([], [], marker=shape, label=f"{told.kind}, by width", **style)]
     if extrapolated:
         handles.append(Line2D([], [], marker="o", markerfacecolor="white", label="extrapolated", **style))
-    if told.kind != "simulated":
-        handles.append(Patch(color=COLOURS[1.0], alpha=0.17, label="interval"))
-    return handles
+    simulated = ", of trained weights and of the fit; not of the simulation"
+    label = f"interval{simulated if told.kind == 'simulated' else ''}"
+    return [*handles, Patch(color=COLOURS[1.0], alpha=0.17, label=label)]
 
 
 def _row_handles(rows: Sequence[TimedRow]) -> list[Line2D]:
@@ -168,7 +198,8 @@ def main(arguments: Sequence[str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for board in shipped_boards():
         with mpl.rc_context(style):
-            metadata = {"Date": None} if suffix == "svg" else None
+            description = json.dumps(drawn(board), separators=(",", ":"))
+            metadata = {"Date": None, "Description": description} if suffix == "svg" else None
             draw(board).savefig(folder / f"latency_{board.name}.{suffix}", dpi=110, metadata=metadata)
 
 

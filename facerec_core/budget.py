@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from facerec_core.latency.board import BoardSpec
@@ -15,7 +16,8 @@ def check(
     """Check a candidate against every limit that is set; a figure equal to its limit keeps it.
 
     `flash_bytes` is what the board has beside its program, `ram_bytes` all it has; what they are compared with is
-    what the board's runtime keeps there.
+    what the board's runtime keeps there. RAM is judged by the most it may take, as a latency is under `upper`: where
+    only `board.ram_spread` makes it too much, it is undecided.
 
     Args:
         cost: exact cost of the candidate.
@@ -31,13 +33,13 @@ def check(
         "peak_activation_bytes": cost.peak_activation_bytes,
         "arena_bytes": cost.arena_bytes,
     }
-    flash, ram = (figures[name] for name in memory_figures(board))
+    flash = figures[memory_figures(board)[0]]
     checks = (
         _bytes("parameter_bytes", "parameter_bytes", cost.parameter_bytes, budget.parameter_bytes),
         _bytes("file_bytes", "file_bytes", size, budget.file_bytes),
         _bytes("flash_bytes", memory_figures(board)[0], flash, room_for_model(board)),
         _bytes("activation_bytes", "peak_activation_bytes", cost.peak_activation_bytes, budget.activation_bytes),
-        _bytes("ram_bytes", memory_figures(board)[1], ram, board.ram_bytes),
+        _ram(cost, board),
         _latency(latency, budget.latency),
     )
     return Feasibility(tuple(item for item in checks if item is not None))
@@ -52,6 +54,17 @@ def memory_figures(board: BoardSpec) -> tuple[str, str]:
     if board.deployed_as == "compiled":
         return "parameter_bytes", "peak_activation_bytes"
     return "file_bytes", "arena_bytes"
+
+
+def ram_needed(cost: Cost, board: BoardSpec) -> tuple[int, int]:
+    """Bytes of RAM a network takes on a board beside the program's own, as predicted and at most.
+
+    Both are the activations, or the arena, and what the runtime keeps beside them; the second with activations larger
+    than the rule by `board.ram_spread`.
+    """
+    figure: int = getattr(cost, memory_figures(board)[1])
+    most = math.ceil(figure * (1 + board.ram_spread))
+    return figure + board.program_ram_bytes, most + board.program_ram_bytes
 
 
 def room_for_model(board: BoardSpec) -> int | None:
@@ -71,6 +84,15 @@ def _judged(limit: LimitCheck, value: float) -> LimitCheck:
 
 def _bytes(name: str, figure: str, value: int, limit: int | None) -> LimitCheck | None:
     return None if limit is None else _judged(LimitCheck(name, figure, value, limit, "bytes", 0, "ok"), value)
+
+
+def _ram(cost: Cost, board: BoardSpec) -> LimitCheck | None:
+    if board.ram_bytes is None:
+        return None
+    predicted, most = ram_needed(cost, board)
+    limit = board.ram_bytes
+    verdict: Verdict = "exceeded" if predicted > limit else "undecided" if most > limit else "ok"
+    return LimitCheck("ram_bytes", memory_figures(board)[1], most, limit, "bytes", most - limit, verdict)
 
 
 def _latency(latency: Latency, budget: LatencyBudget) -> LimitCheck | None:

@@ -82,7 +82,8 @@ class Latency:
 class LimitCheck:
     """One limit against one candidate; `excess` <= 0 means within the limit.
 
-    `figure` names what was judged: `ram_bytes` may be about `peak_activation_bytes` or about `arena_bytes`.
+    `figure` names what was judged: `ram_bytes` may be about `peak_activation_bytes` or about `arena_bytes`. `value` is
+    the most it may be, with all that a runtime is known to need beside it.
     """
 
     name: str
@@ -107,7 +108,7 @@ class Feasibility:
 
     @property
     def undecided(self) -> tuple[str, ...]:
-        """Names of the limits that the candidate's interval spans."""
+        """Names of the limits that lie between the least and the most a figure may be."""
         return tuple(c.name for c in self.checks if c.verdict == "undecided")
 
     @property

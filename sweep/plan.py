@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import TextIO
 
-from facerec_core.budget import check, memory_figures, room_for_model
+from facerec_core.budget import check, memory_figures, ram_needed, room_for_model
 from facerec_core.cost import cost
 from facerec_core.footprint import fingerprints_that_fit
 from facerec_core.latency import BoardSpec, estimate
@@ -27,9 +27,9 @@ class PlanRow:
 
     `parameters` includes a head over 1001 classes, `macs` and everything else is of the network without its head.
     `file_bytes` and `arena_bytes` are predictions; `flash_bytes` and `ram_bytes` are what the candidate takes on this
-    board, and `fingerprints` how many then fit into the flash that is left. `training_seconds` is None where no
-    earlier run with the same data and recipe is known. `violated` names the limits that are not kept without doubt, and
-    `undecided` those of them that the latency's interval spans.
+    board, `ram_high_bytes` the most RAM it may take, and `fingerprints` how many then fit into the flash that is left.
+    `training_seconds` is None where no earlier run with the same data and recipe is known. `violated` names the limits
+    that are not kept without doubt, and `undecided` those of them that lie within what the figure may be.
     """
 
     width: float
@@ -49,6 +49,7 @@ class PlanRow:
     arena_bytes: int
     flash_bytes: int
     ram_bytes: int
+    ram_high_bytes: int
     fingerprints: int | None
     latency_ms: float
     latency_low_ms: float
@@ -88,7 +89,8 @@ def _planned(point: Settings, forecast: Forecast) -> PlannedCandidate:
     price = cost(*shape, HEAD_CLASSES, candidate.last)
     latency = estimate(board, *shape, candidate.last)
     feasibility = check(price, latency, point.budget, board)
-    flash, ram = (getattr(price, figure) for figure in memory_figures(board))
+    flash = getattr(price, memory_figures(board)[0])
+    ram, ram_high = ram_needed(price, board)
     row = PlanRow(
         *shape,
         last=candidate.last,
@@ -105,6 +107,7 @@ def _planned(point: Settings, forecast: Forecast) -> PlannedCandidate:
         arena_bytes=price.arena_bytes,
         flash_bytes=flash,
         ram_bytes=ram,
+        ram_high_bytes=ram_high,
         fingerprints=_fingerprints(board, flash, candidate.embedding),
         latency_ms=latency.ms,
         latency_low_ms=latency.low_ms,
@@ -129,7 +132,7 @@ def _fingerprints(board: BoardSpec, flash_bytes: int, embedding: int) -> int | N
 
 def write_json(candidates: Sequence[PlannedCandidate], out: TextIO) -> None:
     """A list of objects keyed like PlanRow, and nothing else."""
-    json.dump([asdict(c.row) for c in candidates], out, indent=2)
+    json.dump([asdict(c.row) for c in candidates], out, indent=2, allow_nan=False)
     out.write("\n")
 
 

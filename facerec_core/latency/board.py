@@ -25,7 +25,9 @@ class BoardSpec:
 
     `deployed_as` says what a network takes: compiled by a vendor's tool, its int8 weights and int32 biases in flash and
     its activations in RAM; interpreted by TensorFlow Lite Micro, the whole file in flash and the whole arena in RAM.
-    `program_bytes` is the flash that the program and the runtime take beside the model.
+    `program_bytes` is the flash that the program and the runtime take beside the model, `program_ram_bytes` the RAM
+    that the runtime takes beside the activations or the arena. `ram_spread` is the share by which the runtime's
+    activations may exceed the rule they are predicted by; 0 where the prediction is exact.
     """
 
     name: str
@@ -40,6 +42,8 @@ class BoardSpec:
     flash_bytes: int | None = None
     program_bytes: int = 0
     ram_bytes: int | None = None
+    program_ram_bytes: int = 0
+    ram_spread: float = 0.0
     source: str = ""
 
     def __post_init__(self) -> None:
@@ -54,7 +58,14 @@ class BoardSpec:
             value = getattr(self, key)
             positive = isinstance(value, int | float) and math.isfinite(value) and value > 0
             require(value is None or positive, f"board.{key}", value, "a finite number above 0, or null")
-        require(self.program_bytes >= 0, "board.program_bytes", self.program_bytes, "0 or more")
+        for key in ("program_bytes", "program_ram_bytes"):
+            value = getattr(self, key)
+            require(isinstance(value, int) and value >= 0, f"board.{key}", value, "a whole number, 0 or more")
+        known_share = isinstance(self.ram_spread, int | float) and 0 <= self.ram_spread <= 1
+        require(known_share, "board.ram_spread", self.ram_spread, "a share from 0 to 1")
+        fits = self.flash_bytes is None or self.program_bytes <= self.flash_bytes
+        room = f"at most board.flash_bytes, {self.flash_bytes}; the program is in the same flash"
+        require(fits, "board.program_bytes", self.program_bytes, room)
         rules = get_args(Deployment)
         require(self.deployed_as in rules, "board.deployed_as", self.deployed_as, " or ".join(rules))
         both = self.donor is not None and self.counts is not None

@@ -49,6 +49,11 @@ class CountRow:
         shape = (self.width, self.resolution, self.channels, self.embedding, self.classes)
         return reference_network(self.model, *shape)
 
+    @property
+    def body(self) -> tuple[Layer, ...]:
+        """The layers without the head."""
+        return self.network if self.classes is None else self.network[:-1]
+
 
 @dataclass(frozen=True)
 class CountTable:

@@ -37,13 +37,16 @@ class Fit:
 
     `errors` holds predicted / measured - 1 of each row, predicted from all the others. `half_width` is half the
     95 % prediction interval on the natural logarithm of the latency; `extrapolated_half_width` replaces it
-    outside the span of the fitted rows.
+    outside the span of the fitted rows. `bodies` counts the distinct networks that the rows are, heads left out, and
+    `freedom` the degrees of freedom they leave.
     """
 
     coefficients: tuple[float, ...]
     errors: tuple[float, ...]
     half_width: float
     extrapolated_half_width: float
+    bodies: int
+    freedom: int
     features: tuple[str, ...] = FEATURES
 
     @property
@@ -96,20 +99,31 @@ def nonnegative_least_squares(matrix: Vector, target: Vector) -> Vector:
     return best
 
 
-def fit(millions: Vector, measured_ms: Vector, widths: Sequence[object], features: tuple[str, ...] = FEATURES) -> Fit:
+def fit(
+    millions: Vector,
+    measured_ms: Vector,
+    widths: Sequence[object],
+    features: tuple[str, ...] = FEATURES,
+    bodies: Sequence[object] | None = None,
+) -> Fit:
     """Fit a table and find out how far its predictions are off.
 
-    The interval inside the span is Student's t (0.975, rows less coefficients) times the root mean square of the
-    leave-one-out errors. Outside the span it is at least the worst error on a width none of whose rows was used.
+    Rows that differ in their head alone repeat one network: together they tell what a head costs, but not twice how
+    well the rest is predicted. So a body counts once: with the root mean square of its rows' errors when it is left
+    out. The interval inside the span is Student's t (0.975) times the root mean square over the bodies; the degrees of
+    freedom are the bodies less the coefficients that their differences determine. Outside the span it is at least the
+    worst error on a width none of whose rows was used.
 
     Args:
         millions: float64 [rows, features], what each network has of them.
         measured_ms: float64 [rows], above 0.
         widths: width multiplier of each row, or whatever else tells one width of one family from another.
         features: what the columns are.
+        bodies: the network of each row without its head; None when all differ.
 
     Raises:
-        ValueError: no more rows than features or a single width, which leave nothing to judge the fit by.
+        ValueError: no more rows than features, a single width or too few bodies, which leave nothing to judge the
+            fit by.
     """
     rows, needed = len(measured_ms), len(features) + 1
     if rows < needed or len(set(widths)) == 1:
@@ -117,14 +131,32 @@ def fit(millions: Vector, measured_ms: Vector, widths: Sequence[object], feature
     coefficients = _relative_fit(millions, measured_ms)
     index = np.arange(rows)
     errors = np.concatenate([_errors_without(index == row, millions, measured_ms) for row in index])
-    freedom = rows - int(np.count_nonzero(coefficients))
+    groups = _groups(range(rows) if bodies is None else bodies)
+    freedom = _freedom(millions[:, coefficients > 0], groups)
+    if freedom < 1:
+        raise ValueError(f"{rows} rows of {len(groups)} networks, heads left out; more of these are needed")
     quantile = T_QUANTILES[min(freedom, len(T_QUANTILES)) - 1]
-    half_width = quantile * float(np.sqrt(np.mean(np.log1p(errors) ** 2)))
-    groups = [np.array([width == one for width in widths]) for one in dict.fromkeys(widths)]
-    unseen = [_errors_without(group, millions, measured_ms) for group in groups]
-    worst_unseen = max(float(np.max(np.abs(np.log1p(left_out)))) for left_out in unseen)
+    left_out = [errors[one] if one.sum() == 1 else _errors_without(one, millions, measured_ms) for one in groups]
+    half_width = quantile * math.sqrt(np.mean([np.mean(np.log1p(one) ** 2) for one in left_out]))
+    unseen = [_errors_without(group, millions, measured_ms) for group in _groups(widths)]
+    worst_unseen = max(float(np.max(np.abs(np.log1p(one)))) for one in unseen)
     extrapolated = max(half_width, worst_unseen)
-    return Fit(tuple(map(float, coefficients)), tuple(map(float, errors)), half_width, extrapolated, features)
+    found = (tuple(map(float, coefficients)), tuple(map(float, errors)), half_width, extrapolated)
+    return Fit(*found, len(groups), freedom, features)
+
+
+def _groups(labels: Sequence[object]) -> list[NDArray[np.bool_]]:
+    """For each distinct label which rows have it, bool [rows]."""
+    numbers: dict[object, int] = {}
+    of_row = np.array([numbers.setdefault(label, len(numbers)) for label in labels])
+    return [of_row == number for number in numbers.values()]
+
+
+def _freedom(used: Vector, groups: Sequence[NDArray[np.bool_]]) -> int:
+    """Bodies less the coefficients that are found by comparing bodies; heads of one body determine their own."""
+    within = np.concatenate([used[group] - used[group][0] for group in groups])
+    by_heads, columns = int(np.linalg.matrix_rank(within)), int(used.shape[1])
+    return len(groups) - (columns - by_heads)
 
 
 def _relative_fit(millions: Vector, measured_ms: Vector) -> Vector:

@@ -9,7 +9,7 @@ from facerec_core.latency.board import BoardSpec
 from facerec_core.latency.fit import FEATURES, NPU_FEATURES
 from facerec_core.latency.model import (
     Band,
-    Known,
+    KnownNetwork,
     LatencyModel,
     describe,
     fit_rows,
@@ -25,7 +25,7 @@ SIMULATED_SPREAD = 0.02
 the tables were made with (docs/ethos_u.md). How far Vela itself is from silicon is published nowhere."""
 
 
-def _simulated_rows(rows: Sequence[TimedRow]) -> tuple[Known, ...]:
+def _simulated_rows(rows: Sequence[TimedRow]) -> tuple[KnownNetwork, ...]:
     """Simulated rows as known networks, the difference of trained weights as their interval."""
     return tuple(
         replace(one, low_ms=one.ms * (1 - SIMULATED_SPREAD), high_ms=one.ms * (1 + SIMULATED_SPREAD))

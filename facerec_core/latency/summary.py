@@ -32,11 +32,11 @@ class ModelSummary:
     """What is known of a board's latencies.
 
     `coefficients` are in ms per million MACs (or weights, or per inference) on this board, in the order of
-    `features`. `mean_error` and
-    `worst_error` are the absolute leave-one-out errors of the fit it rests on: its own, its donor's, or that of the
-    instruction counts. `half_width` and `extrapolated_half_width` are halves of the interval on the natural
-    logarithm. `scale` is what the donor's fit or the counts (million instructions) are multiplied by; None for a
-    fit of the board's own rows.
+    `features`. `mean_error` and `worst_error` are the absolute leave-one-out errors of the fit it rests on: its own,
+    its donor's, or that of the instruction counts. `bodies` counts the distinct networks, heads left out, that this
+    fit was made from. `half_width` and `extrapolated_half_width` are halves of the interval on the natural logarithm.
+    `scale` is what the donor's fit or the counts (million instructions) are multiplied by; None for a fit of the
+    board's own rows.
     """
 
     board: str
@@ -46,6 +46,7 @@ class ModelSummary:
     features: tuple[str, ...]
     mean_error: float
     worst_error: float
+    bodies: int
     half_width: float
     extrapolated_half_width: float
     scale: float | None
@@ -69,6 +70,7 @@ def summary(board: BoardSpec) -> ModelSummary:
         features=model.fit.features,
         mean_error=model.fit.mean_error,
         worst_error=model.fit.worst_error,
+        bodies=model.fit.bodies,
         half_width=model.half_width,
         extrapolated_half_width=model.extrapolated_half_width,
         scale=None if model.kind in ("fitted", "simulated") else model.scale,

@@ -12,6 +12,8 @@ from facerec_core.latency import ModelSummary, summary
 from sweep.latency import Request
 from sweep.latency.printing import plain_table, print_json, print_report, refuse_files, refuse_flags
 
+_ERRORS = {"borrowed": "the donor's leave-one-out error", "emulated": "leave-one-out error of the fit between counts"}
+
 
 def act(request: Request) -> int:
     """Print the fit of each board that was named.
@@ -42,7 +44,8 @@ def _figures(one: ModelSummary) -> list[str]:
     inside, outside = _percent(one.half_width), _percent(one.extrapolated_half_width)
     lines = [
         f"ms a million: {', '.join(terms)}",
-        f"leave-one-out error: {one.mean_error:.1%} mean, {one.worst_error:.1%} worst",
+        f"{_ERRORS.get(one.kind, 'leave-one-out error')}: {one.mean_error:.1%} mean, {one.worst_error:.1%} worst, of "
+        f"{one.bodies} networks",
         f"interval: {inside} inside the measured span, {outside} outside",
     ]
     if one.scale is not None:

@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facerec_core.arch import resolve_embedding
-from facerec_core.budget import check, for_file
+from facerec_core.budget import check, for_file, ram_needed
 from facerec_core.cost import cost
+from facerec_core.errors import OptionError
 from facerec_core.latency import BoardSpec, board_spec, estimate
 from facerec_core.options import Budget, LatencyBudget
 from facerec_core.types import Latency
@@ -142,6 +143,76 @@ def test_a_boards_memories_are_limits_on_what_its_runtime_keeps_there(rule, flas
     assert found["flash_bytes"].verdict == "exceeded"
     assert found["ram_bytes"].verdict == ("ok" if rule == "compiled" else "exceeded")
     assert found["activation_bytes"].verdict == "ok"
+
+
+@pytest.mark.parametrize(
+    ("ram_bytes", "verdict"), [(270_335, "exceeded"), (270_336, "undecided"), (294_911, "undecided"), (294_912, "ok")]
+)
+def test_ram_is_judged_by_the_most_it_may_take_and_is_undecided_where_only_the_spread_decides(ram_bytes, verdict):
+    board = replace(BARE, ram_bytes=ram_bytes, program_ram_bytes=24_576, ram_spread=0.1)
+    (ram, _) = check(COST, latency(1), budget(), board).checks
+    assert COST.peak_activation_bytes == 245_760
+    assert ram_needed(COST, board) == (270_336, 294_912)
+    assert (ram.name, ram.value, ram.excess, ram.verdict) == ("ram_bytes", 294_912, 294_912 - ram_bytes, verdict)
+
+
+def test_an_arena_is_judged_as_it_is_predicted():
+    board = replace(BARE, deployed_as="interpreted", ram_bytes=COST.arena_bytes)
+    assert ram_needed(COST, board) == (COST.arena_bytes, COST.arena_bytes)
+    assert verdicts(check(COST, latency(1), budget(), board))["ram_bytes"] == "ok"
+    assert verdicts(check(COST, latency(1), budget(), replace(board, ram_bytes=COST.arena_bytes - 1)))["ram_bytes"] == (
+        "exceeded"
+    )
+
+
+PUBLISHED_RAM = {  # activations and total in KiB; the board, the networks
+    "stm32h747": {
+        (0.35, 128): (237.32, 267.46),
+        (0.35, 224): (832.64, 862.83),
+        (1.0, 224): (1727.02, 1757.21),
+        (1.4, 224): (2332.2, 2362.39),
+    },
+    "stm32h747_st_edge_ai": {
+        (0.35, 128): (237.32, 241.09),
+        (0.35, 224): (699.32, 703.09),
+        (1.0, 224): (1433.13, 1436.49),
+        (1.4, 224): (2143.27, 2146.63),
+    },
+    "stm32f746": {(0.35, 128): (225.17, 258.0), (0.35, 224): (686.5, 719.38)},
+    "stm32h743": {(0.35, 128): (224.5, 261.92), (0.35, 224): (686.5, 723.92)},
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED_RAM)
+def test_the_published_ram_of_a_runtime_lies_below_what_is_judged(name):
+    """docs/cost_model.md has the sources; the last two boards' figures were printed for an STM32H747."""
+    board = board_spec(yaml.safe_load(F746.with_name(f"{name}.yaml").read_text(encoding="utf-8")))
+    beside = [total - activations for activations, total in PUBLISHED_RAM[name].values()]
+    assert board.program_ram_bytes / 1024 == pytest.approx(max(beside), abs=0.01)
+    for (width, resolution), (_, total) in PUBLISHED_RAM[name].items():
+        most = ram_needed(cost(width, resolution, resolve_embedding("scaled", width)), board)[1]
+        assert total * 1024 <= most + 12  # printed to 0.01 KiB
+
+
+def test_the_spread_is_the_largest_that_was_published():
+    whole = cost(1.0, 224, 1280).peak_activation_bytes
+    boards = [board_spec(yaml.safe_load(file.read_text(encoding="utf-8"))) for file in F746.parent.glob("*.yaml")]
+    (x_cube_ai,) = {board.ram_spread for board in boards if board.runtime == "X-CUBE-AI"}
+    assert x_cube_ai == pytest.approx(1727.02 * 1024 / whole - 1, abs=0.001)
+    # 1.0 at 256 x 128, 398.25 KiB of it internal and 804.38 external: twice the activations of 128 x 128
+    tall = 2 * cost(1.0, 128, 1280).peak_activation_bytes
+    (split,) = (board.ram_spread for board in boards if board.runtime == "ST Edge AI Core")
+    assert split == pytest.approx(1202.63 * 1024 / tall - 1, abs=0.001)
+    assert {board.ram_spread for board in boards if board.deployed_as == "interpreted"} == {0}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("program_ram_bytes", -1), ("program_ram_bytes", 0.5), ("ram_spread", -0.1), ("ram_spread", 17.5)],
+)
+def test_a_board_states_its_own_ram_in_bytes_and_shares(key, value):
+    with pytest.raises(OptionError, match=rf"^board\.{key}: got "):
+        replace(BARE, **{key: value})
 
 
 def test_a_board_without_stated_memories_limits_nothing():

@@ -95,10 +95,11 @@ class TestTime:
         more = a * 3 * 3 * 96 * (1280 - 384) / 1e6 + c * 1000 * (1280 - 384) / 1e6
         assert 0.05 < math.log1p(more / old_and_new(80)[0]) < STAND_IN_ERROR
 
-    def test_a_cortex_m4_completes_at_most_one_instruction_a_cycle(self):
+    def test_a_cortex_m4_completes_hardly_more_than_one_instruction_a_cycle(self):
+        """It issues one a cycle, but folds some IT instructions."""
         board = shipped("stm32l4r5_tflm")
         latency = estimate(board, 0.5, 128, 640)
-        assert latency.low_ms == pytest.approx(109.88288 / 0.120)
+        assert latency.low_ms == pytest.approx(109.88288 / 0.120 / 1.05)
         assert latency.high_ms / latency.ms == pytest.approx(latency.ms / latency.low_ms)
         assert "stand-in" in latency.source
         assert "microTVM, version not stated" in latency.source
@@ -143,8 +144,8 @@ class TestRefused:
 
     def test_a_cortex_m4_that_would_be_faster_than_its_clock(self, tmp_path):
         board = shipped("stm32l4r5_tflm")
-        path = write_rows(tmp_path / "fast.csv", [{**rows_of(board.table)[0], "latency_ms": "200"}])
-        with pytest.raises(DataError, match=r"column latency_ms comes to 1\.04 instructions a cycle on a Cortex-M4"):
+        path = write_rows(tmp_path / "fast.csv", [{**rows_of(board.table)[0], "latency_ms": "195"}])
+        with pytest.raises(DataError, match=r"column latency_ms comes to 1\.07 instructions a cycle on a Cortex-M4"):
             latency_model(dataclasses.replace(board, table=str(path)))
 
     def test_nothing_to_turn_counts_into_time(self, tmp_path):

@@ -57,7 +57,9 @@ def test_several_boards_are_told_apart(capsys) -> None:
 def test_fit_shows_coefficients_errors_and_rows(capsys) -> None:
     out = said(capsys, "fit", "--board", "stm32h747")
     assert "2.52 conv and pointwise, 19.2 depthwise, 17 dense" in out
-    assert "leave-one-out error: 1.6% mean, 3.1% worst" in out
+    assert "\nleave-one-out error: 1.6% mean, 3.1% worst, of 4 networks\n" in out
+    assert "interval: -9% to +10% inside the measured span" in out
+    assert "equal the rows of 9.1.0" in out
     own = [line for line in out.splitlines() if " own " in line]
     assert len(own) == 6
     assert "MobileNetV2 1.4@224, 1792-d, 1000 classes" in own[-1]
@@ -66,8 +68,20 @@ def test_fit_shows_coefficients_errors_and_rows(capsys) -> None:
 def test_a_borrowed_fit_names_its_donor_and_scale(capsys) -> None:
     out = said(capsys, "fit")
     assert "scale: x2.376" in out
+    assert "\nthe donor's leave-one-out error: 1.6% mean" in out
+    assert "worst misfit 10.5%" in out
     assert "STM32H747I-DISCO" in out
     assert "stand_in" in out
+
+
+def test_a_single_anchor_has_no_misfit_of_its_own_to_show(capsys) -> None:
+    out = said(capsys, "fit", "board=nucleo_l4r5zi")
+    assert "scaled x7.386 by 1 row(s)" in out
+    assert "misfit" not in out
+
+
+def test_errors_between_counts_are_called_that(capsys) -> None:
+    assert "\nleave-one-out error of the fit between counts: " in said(capsys, "fit", "board=stm32h743_tflm")
 
 
 def test_fit_for_programs(capsys) -> None:

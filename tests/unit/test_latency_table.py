@@ -130,7 +130,7 @@ class TestCells:
         assert 1 < row.latency_ms < 1e5
 
 
-class TestNeverMixed:
+class TestNothingStatedIsMixed:
     @pytest.mark.parametrize("column", ["runtime", "runtime_version", "kernels", "core", "clock_mhz"])
     def test_two_runtimes_or_cores(self, table, column):
         with pytest.raises(DataError, match=rf"line 5, column {column}: got .*never mixes"):
