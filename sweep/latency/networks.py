@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 
-from facerec_core.errors import UsageError
+from facerec_core.errors import UsageError, require
 from facerec_core.latency.reading import read_limited
 from facerec_core.latency.recognise import Network, read_network
 from facerec_core.types import Candidate
@@ -21,7 +21,7 @@ def networks(request: Request, steps: Told) -> tuple[Network, ...]:
     With files alone, the default grid that comes with every request is left out.
 
     Raises:
-        UsageError: two files of the same network, or a file that is none of this project's int8 networks.
+        UsageError: two files of the same network, a file that is none of this project's int8 networks, or `last`.
         QuantizationError: a conversion failed.
     """
     given = tuple(_read(name, steps) for name in request.files)
@@ -54,7 +54,11 @@ def _refuse_twins(files: Sequence[str], given: Sequence[Network]) -> None:
 def _named(request: Request) -> tuple[Candidate, ...]:
     if request.files and _is_default_grid(request):
         return ()
-    return tuple(dict.fromkeys(point.candidate for point in request.points))
+    candidates = tuple(dict.fromkeys(point.candidate for point in request.points))
+    for candidate in candidates:
+        allowed = "null; a table holds networks whose fingerprint is the mean, and the fit prices the linear layer"
+        require(candidate.last is None, "last", candidate.last, allowed)
+    return candidates
 
 
 def _is_default_grid(request: Request) -> bool:

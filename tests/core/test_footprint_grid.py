@@ -5,7 +5,7 @@ The other half of the grid is measured by `python -m docs.footprint_table FOLDER
 
 import numpy as np
 import pytest
-from ai_edge_litert.interpreter import Interpreter, OpResolverType
+from ai_edge_litert.interpreter import OpResolverType
 
 from docs.footprint_table import GRID, candidate_of, read_golden
 from facerec_core import untrained
@@ -15,6 +15,7 @@ from facerec_core.footprint import predict_arena, predict_file_bytes
 from facerec_core.quantize import convert_float
 from facerec_core.strip import strip
 from facerec_core.types import Arena, Candidate
+from tests.interpreters import lite_rt, micro
 
 pytestmark = pytest.mark.slow
 CANDIDATES = [
@@ -51,23 +52,6 @@ def test_the_arena_is_the_one_that_was_predicted_and_measured_before(files, cand
     assert measured == predict_arena(network, pointer_bytes=8)
     parts = ("host_total_bytes", "host_persistent_bytes", "host_activation_bytes")
     assert measured == Arena(*(int(row[part]) for part in parts))
-
-
-def lite_rt(content, image, resolver):
-    interpreter = Interpreter(model_content=content, experimental_op_resolver_type=resolver)
-    interpreter.allocate_tensors()
-    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], image)
-    interpreter.invoke()
-    return interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
-
-
-def micro(content, image):
-    from tflite_micro import runtime
-
-    interpreter = runtime.Interpreter.from_bytes(content, arena_size=2**21)
-    interpreter.set_input(image, 0)
-    interpreter.invoke()
-    return interpreter.get_output(0)
 
 
 @pytest.fixture(scope="module")

@@ -98,6 +98,7 @@ def test_fit_for_programs(capsys) -> None:
         (["fit", "--csv"], "latency fit takes no --csv; leave it out"),
         (["fit", "--board", "nope"], "board: got 'nope', allowed: "),
         (["show", "--board", "host", "board=host"], "a board was given twice"),
+        (["simulate", "--board", "ethos_u55_128", "last=1280", "width=0.5"], "last: got 1280, allowed: null; a table"),
         (["shw"], "latency: got 'shw', allowed: show, fit, measure, bench, import, simulate"),
         ([], "latency: got '', allowed: show, "),
     ],

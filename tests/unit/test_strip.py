@@ -5,7 +5,7 @@ from contextlib import suppress
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
-from ai_edge_litert.interpreter import Interpreter, OpResolverType
+from ai_edge_litert.interpreter import OpResolverType
 from flatbuffers import Builder
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from facerec_core.arena import arena_is_measurable
 from facerec_core.errors import FacerecError, QuantizationError, StorageError
 from facerec_core.strip import DATA_ALIGNMENT, PLAN_METADATA, strip
+from tests.interpreters import lite_rt, micro
 from tests.tiny_tflite import mean_colour_tflite
 
 SIDE = 8
@@ -58,23 +59,6 @@ def cluttered(content):
             model.buffers.append(schema.BufferT())
             tensor.buffer = len(model.buffers) - 1
     return packed(model)
-
-
-def lite_rt(content, image, resolver):
-    interpreter = Interpreter(model_content=content, experimental_op_resolver_type=resolver)
-    interpreter.allocate_tensors()
-    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], image)
-    interpreter.invoke()
-    return interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
-
-
-def micro(content, image):
-    from tflite_micro import runtime
-
-    interpreter = runtime.Interpreter.from_bytes(content, arena_size=2**16)
-    interpreter.set_input(image, 0)
-    interpreter.invoke()
-    return interpreter.get_output(0)
 
 
 def image_for(content):
