@@ -23,6 +23,12 @@ KEYS = {
 }  # fmt: skip
 
 
+@pytest.fixture(autouse=True)
+def in_empty_folder(tmp_path, monkeypatch):
+    """Where no earlier run tells how long training takes."""
+    monkeypatch.chdir(tmp_path)
+
+
 def planned(*lines: str, default_grid: bool = False):
     return plan(open_composer().many(lines, default_grid=default_grid))
 
