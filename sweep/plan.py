@@ -6,7 +6,7 @@ import csv
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import TextIO
+from typing import Literal, TextIO
 
 from facerec_core.budget import check, memory_figures, ram_needed, room_for_model
 from facerec_core.cost import cost
@@ -17,6 +17,7 @@ from sweep.schema import Settings
 
 HEAD_CLASSES = 1001
 """Identities of the head that `parameters` counts: the published tables' number of classes."""
+MemoryProvenance = Literal["counted", "predicted"]
 Forecast = Callable[[Settings, Cost], float | None]
 """Seconds that training a point will take, None where no earlier run tells."""
 
@@ -27,7 +28,9 @@ class PlanRow:
 
     `parameters` includes a head over 1001 classes, `macs` and everything else is of the network without its head.
     `file_bytes` and `arena_bytes` are predictions; `flash_bytes` and `ram_bytes` are what the candidate takes on this
-    board, `ram_high_bytes` the most RAM it may take, and `fingerprints` how many then fit into the flash that is left.
+    board and how that is known (counted off the architecture, or predicted of the file and of what a runtime will
+    allocate), `ram_high_bytes` the most RAM it may take, and `fingerprints` how many then fit into the flash that is
+    left.
     `training_seconds` is None where no earlier run with the same data and recipe is known. `violated` names the limits
     that are not kept without doubt, and `undecided` those of them that lie within what the figure may be.
     """
@@ -48,7 +51,9 @@ class PlanRow:
     peak_activation_bytes: int
     arena_bytes: int
     flash_bytes: int
+    flash_provenance: MemoryProvenance
     ram_bytes: int
+    ram_provenance: MemoryProvenance
     ram_high_bytes: int
     fingerprints: int | None
     latency_ms: float
@@ -106,7 +111,9 @@ def _planned(point: Settings, forecast: Forecast) -> PlannedCandidate:
         peak_activation_bytes=price.peak_activation_bytes,
         arena_bytes=price.arena_bytes,
         flash_bytes=flash,
+        flash_provenance="counted" if board.deployed_as == "compiled" else "predicted",
         ram_bytes=ram,
+        ram_provenance="predicted",
         ram_high_bytes=ram_high,
         fingerprints=_fingerprints(board, flash, candidate.embedding),
         latency_ms=latency.ms,

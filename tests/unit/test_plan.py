@@ -16,10 +16,9 @@ from sweep.plan_table import write_table
 KEYS = {
     "width", "resolution", "embedding", "last", "parameters", "parameters_without_head",
     "parameters_without_batch_norm", "parameter_bytes", "file_bytes", "macs", "macs_conv", "macs_pointwise",
-    "macs_depthwise", "peak_activation_bytes", "arena_bytes", "flash_bytes", "ram_bytes", "ram_high_bytes",
-    "fingerprints", "latency_ms", "latency_low_ms", "latency_high_ms", "latency_provenance", "latency_source",
-    "board", "runtime",
-    "training_seconds", "feasible", "violated", "undecided",
+    "macs_depthwise", "peak_activation_bytes", "arena_bytes", "flash_bytes", "flash_provenance", "ram_bytes",
+    "ram_provenance", "ram_high_bytes", "fingerprints", "latency_ms", "latency_low_ms", "latency_high_ms",
+    "latency_provenance", "latency_source", "board", "runtime", "training_seconds", "feasible", "violated", "undecided",
 }  # fmt: skip
 
 
@@ -81,6 +80,7 @@ def test_what_a_network_takes_depends_on_what_the_runtime_keeps() -> None:
     assert compiled.ram_high_bytes == 1.175 * compiled.peak_activation_bytes + 33_669
     assert interpreted.flash_bytes == interpreted.file_bytes
     assert interpreted.ram_bytes == interpreted.ram_high_bytes == interpreted.arena_bytes
+    assert (compiled.flash_provenance, interpreted.flash_provenance) == ("counted", "predicted")
     assert compiled.feasible
     assert "ram_bytes" in interpreted.violated
 
