@@ -21,6 +21,11 @@ NO_GROUP = "(none)"
 """The group of images that belong to none."""
 
 
+def fingerprint_name(embedding: int, last: int | None) -> str:
+    """How a fingerprint is made: `640`, the mean of so many channels, or `1280-128` with a linear layer behind them."""
+    return str(embedding) if last is None else f"{last}-{embedding}"
+
+
 @dataclass(frozen=True)
 class Candidate:
     """One architecture: width multiplier, input side in pixels, length of the fingerprint.
@@ -37,8 +42,7 @@ class Candidate:
     @property
     def name(self) -> str:
         """Width, resolution and length of the fingerprint: `0.5@128-640`, or `0.5@128-1280-128` with a linear layer."""
-        lengths = (self.embedding,) if self.last is None else (self.last, self.embedding)
-        return "-".join([f"{self.width:g}@{self.resolution}", *map(str, lengths)])
+        return f"{self.width:g}@{self.resolution}-{fingerprint_name(self.embedding, self.last)}"
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from facerec_core.types import LimitCheck
+from facerec_core.types import LimitCheck, fingerprint_name
 from sweep.plan import PlannedCandidate, PlanRow
 from sweep.plan_summary import SHORT_NAMES, interval, ram, shortened, summary, unmet
 
@@ -65,7 +65,7 @@ def _numbers(row: PlanRow, roomy: bool) -> tuple[str, ...]:
     return (
         f"{row.width:g}",
         str(row.resolution),
-        str(row.embedding),
+        fingerprint_name(row.embedding, row.last),
         f"{row.parameters_without_head:,}",
         f"{row.file_bytes / 1024:,.0f}",
         ram(row) if roomy else f"{row.ram_bytes / 1024:,.0f}",

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from rich.table import Table
 
 from facerec_core.latency import estimate
-from facerec_core.types import Provenance
+from facerec_core.types import Provenance, fingerprint_name
 from sweep.latency import Request
 from sweep.latency.printing import columns, plain_table, print_json, print_report, refuse_files, refuse_flags
 from sweep.schema import Settings
@@ -35,6 +35,7 @@ class ShownLatency:
     width: float
     resolution: int
     embedding: int
+    last: int | None
     latency_ms: float
     latency_low_ms: float
     latency_high_ms: float
@@ -70,6 +71,7 @@ def _shown(point: Settings) -> ShownLatency:
         candidate.width,
         candidate.resolution,
         candidate.embedding,
+        candidate.last,
         latency.ms,
         latency.low_ms,
         latency.high_ms,
@@ -96,11 +98,12 @@ def _print_board(shown: Sequence[ShownLatency], *, last: bool) -> None:
 
 def _matrix(shown: Sequence[ShownLatency], separator: str) -> Table:
     resolutions = sorted({one.resolution for one in shown})
-    cells = {(one.width, one.embedding, one.resolution): _cell(one, separator) for one in shown}
+    cells = {(one.width, one.embedding, one.last, one.resolution): _cell(one, separator) for one in shown}
     table = plain_table(("width", "embedding", *(f"{resolution} px" for resolution in resolutions)))
-    for width, embedding in dict.fromkeys((one.width, one.embedding) for one in shown):
-        row = (cells.get((width, embedding, resolution), "") for resolution in resolutions)
-        table.add_row(f"{width:g}", str(embedding), *row)
+    for network in dict.fromkeys((one.width, one.embedding, one.last) for one in shown):
+        width, embedding, last = network
+        row = (cells.get((*network, resolution), "") for resolution in resolutions)
+        table.add_row(f"{width:g}", fingerprint_name(embedding, last), *row)
     return table
 
 

@@ -47,6 +47,15 @@ def test_show_for_programs(capsys) -> None:
     assert table[0].keys() == rows[0].keys()
 
 
+def test_networks_that_differ_only_in_the_linear_layer_are_told_apart(capsys) -> None:
+    asked = ["board=stm32h747", "width=0.5", "res=128", "embedding=128"]
+    out = said(capsys, "show", *asked, "last=640,1280")
+    rows = [line.split()[:3] for line in out.splitlines()[2:4]]
+    assert [row[1] for row in rows] == ["640-128", "1280-128"]
+    assert float(rows[0][2]) < float(rows[1][2])
+    assert [row["last"] for row in json.loads(said(capsys, "show", *asked, "last=null,640", "--json"))] == [None, 640]
+
+
 def test_several_boards_are_told_apart(capsys) -> None:
     out = said(capsys, "show", "board=stm32f746,stm32h747")
     first, second = out.split("\n\n")

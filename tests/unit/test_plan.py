@@ -190,6 +190,12 @@ def test_nothing_is_left_to_measure_on_a_measured_board() -> None:
     assert to_measure([measured]) == []
 
 
+def test_a_linear_layer_is_shown_beside_the_length_of_the_fingerprint() -> None:
+    out = io.StringIO()
+    write_table(planned("width=0.5", "res=128", "embedding=128", "last=null,1280"), out)
+    assert [line.split()[2] for line in out.getvalue().splitlines()[2:4]] == ["128", "1280-128"]
+
+
 def test_boards_are_told_apart_when_there_are_several() -> None:
     out = io.StringIO()
     write_table(planned("board=stm32f746,stm32h747"), out)
