@@ -14,14 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facerec_core import roc
+from facerec_core.bootstrap import Resampled, rated_fars, resample
 from facerec_core.data.records import Pairs
-from facerec_core.errors import DataError, FacerecError
+from facerec_core.errors import FacerecError
+from facerec_core.folds import fold_accuracy
 from facerec_core.group_rates import Pool, Scored, group_rates
+from facerec_core.identification import identification
+from facerec_core.replicates import Chunk, Listed
 from facerec_core.tally import EXACT_PAIRS, Kept, Tally, Verification
-from facerec_core.types import Evaluation, GroupRates, Split
+from facerec_core.types import Evaluation, GroupRates, IdentificationRates, Split
 
 Floats = NDArray[np.floating[Any]]
-BLOCK_BYTES = 64 * 2**20
+BLOCK_BYTES = 16 * 2**20
 
 
 def unit_length(embeddings: Floats) -> NDArray[np.float32]:
@@ -56,7 +60,7 @@ def _pair_counts(labels: NDArray[np.int64]) -> tuple[int, int]:
 def pair_scores(embeddings: Floats, labels: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Cosine similarity of all pairs i < j of float [n, d]: genuine float32 [g] and impostor float32 [m].
 
-    Computed a block of rows at a time: beside the scores themselves it holds about 100 MB.
+    Computed a block of rows at a time: beside the scores themselves it holds about 60 MB.
 
     Raises:
         FacerecError: an element is not finite.
@@ -82,6 +86,11 @@ class _Block:
     genuine: NDArray[np.float32]
     impostor: NDArray[np.float32]
 
+    def images(self, of: NDArray[np.bool_], places: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The two images of those pairs of one kind (`same` or `different`) that are at `places` among its scores."""
+        row, column = np.divmod(np.flatnonzero(of)[places], of.shape[1])
+        return row + self.rows.start, column + self.columns.start
+
 
 def _blocks(embeddings: Floats, labels: NDArray[np.int64]) -> Iterator[_Block]:
     """All pairs i < j of float [n, d] by rows, about BLOCK_BYTES of scores at a time."""
@@ -95,43 +104,6 @@ def _blocks(embeddings: Floats, labels: NDArray[np.int64]) -> Iterator[_Block]:
         later = np.arange(scores.shape[1])[None, :] > np.arange(scores.shape[0])[:, None]
         same, different = same & later, ~same & later
         yield _Block(rows, columns, same, different, scores[same], scores[different])
-
-
-def best_threshold(scores: Floats, same: NDArray[np.bool_]) -> float:
-    """Threshold with the highest accuracy on scores [n]: half-way between neighbouring scores, or +-inf.
-
-    Of several equally good ones the middle one, so that neither side is favoured.
-    """
-    order = np.argsort(scores, kind="stable")
-    ranked, genuine = scores[order].astype(np.float64), same[order]
-    correct = np.concatenate([[0], np.cumsum(~genuine)]) + genuine.sum() - np.concatenate([[0], np.cumsum(genuine)])
-    edges = np.concatenate([[-np.inf], ranked, [np.inf]])
-    correct[edges[:-1] == edges[1:]] = -1
-    best = np.flatnonzero(correct == correct.max())
-    cut = int(best[len(best) // 2])
-    return float((edges[cut] + edges[cut + 1]) / 2)
-
-
-def fold_accuracy(scores: Floats, same: NDArray[np.bool_], fold: NDArray[np.int64]) -> float:
-    """Mean over folds of the accuracy at the threshold that is best on all other folds.
-
-    The protocol of Huang et al., "Labeled Faces in the Wild" (2007), View 2. Inputs are [n] each.
-
-    Raises:
-        DataError: fewer than two folds, or pairs of one kind only, for which an accuracy says nothing.
-    """
-    folds = np.unique(fold)
-    if folds.size < 2 or same.all() or not same.any():
-        kinds = f"{int(same.sum())} same and {int((~same).sum())} different pairs in {folds.size} fold(s)"
-        raise DataError(
-            f"pairs: got {kinds}, allowed: both kinds and at least 2 folds; check data.pairs and eval.folds"
-        )
-    accuracies = []
-    for held_out in folds:
-        inside = fold == held_out
-        accepted = scores[inside] >= best_threshold(scores[~inside], same[~inside])
-        accuracies.append(float(np.mean(accepted == same[inside])))
-    return float(np.mean(accuracies))
 
 
 def accuracy(embeddings: Floats, pairs: Pairs) -> float:
@@ -169,13 +141,15 @@ def evaluate(
     target_far: float,
     threshold: float | None,
     groups: Sequence[str] = (),
+    replicates: int = 0,
 ) -> Evaluation:
     """Every figure of one variant on one split, from float [n, d] and int64 [n]; needs about 1 GB at most.
 
     On the validation split the threshold is chosen here, from the impostors at `target_far`, unless one is
     given. On the test split `threshold` is the validation one and is only applied; None stays None. Pairs that
     are `exclusive` are the only ones scored; of others it is not known whom they show. Where `groups`
-    names the group of each image, its rates at that threshold are given for each.
+    names the group of each image, its rates at that threshold are given for each. With `replicates` above 0 every
+    rate has its interval, but where people have no names, who cannot be resampled. Identification is of test alone.
 
     Raises:
         DataError: the split has no genuine or no impostor pairs, or see `fold_accuracy`.
@@ -185,7 +159,8 @@ def evaluate(
     if threshold is None and split == "validation":
         threshold = found.threshold_at_far(target_far)
     realised_far, realised_tar = (None, None) if threshold is None else found.realised(threshold)
-    listed = found.tar_at_fars(roc.LISTED_FARS)
+    fars = rated_fars(target_far)
+    resampled = _resampled(embeddings, labels, pairs, found, target_far, threshold, replicates)
     return Evaluation(
         split=split,
         images=len(labels),
@@ -197,13 +172,17 @@ def evaluate(
         eer=found.eer(),
         accuracy=accuracy(embeddings, pairs),
         accuracy_pairs=pairs.same.size,
-        tar_at_far=dict(zip(map(roc.far_label, roc.LISTED_FARS), listed, strict=True)),
+        tar_at_far=dict(zip(map(roc.far_label, fars), found.tar_at_fars(fars), strict=True)),
         roc=roc.roc_grid(found.tar_at_fars),
         target_far=target_far,
         threshold=threshold,
         realised_far=realised_far,
         realised_tar=realised_tar,
         groups=_by_group(embeddings, labels, pairs, groups, threshold, target_far) if groups else (),
+        intervals=resampled.intervals,
+        replicates=resampled.replicates,
+        resampling=resampled.resampling,
+        identification=_identified(embeddings, labels, pairs, threshold) if split == "test" else (),
     )
 
 
@@ -238,3 +217,57 @@ def _by_group(
             yield (block.genuine, ids[block.same]), (block.impostor, ids[block.different])
 
     return group_rates(scored(), pool, labels, threshold=threshold, target_far=target_far)
+
+
+def _identified(
+    embeddings: Floats, labels: NDArray[np.int64], pairs: Pairs, threshold: float | None
+) -> tuple[IdentificationRates, ...]:
+    if pairs.exclusive:
+        return ()
+    return identification(unit_length(embeddings), _people(labels), threshold)
+
+
+def _people(labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The person of each image, from 0 without gaps."""
+    return np.unique(labels, return_inverse=True)[1].astype(np.int64)
+
+
+def _resampled(
+    embeddings: Floats,
+    labels: NDArray[np.int64],
+    pairs: Pairs,
+    found: Verification,
+    target_far: float,
+    threshold: float | None,
+    replicates: int,
+) -> Resampled:
+    """The scores are computed again, as for the groups."""
+    if pairs.exclusive or not replicates:
+        return Resampled()
+    person = _people(labels)
+
+    def chunks() -> Iterator[Chunk]:
+        for block in _blocks(embeddings, labels):
+            yield _chunk(block, person)
+
+    scores = _similarities(embeddings, pairs)
+    listed = Listed(scores, pairs.same, pairs.fold, person[pairs.first], person[pairs.second])
+    return resample(
+        chunks,
+        found.threshold_accepting,
+        person,
+        listed,
+        target_far=target_far,
+        threshold=threshold,
+        replicates=replicates,
+    )
+
+
+def _chunk(block: _Block, person: NDArray[np.int64]) -> Chunk:
+    every = np.arange(block.genuine.size)
+
+    def people(places: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        first, second = block.images(block.different, places)
+        return person[first], person[second]
+
+    return Chunk(block.genuine, person[block.images(block.same, every)[0]], block.impostor, people)

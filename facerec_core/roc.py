@@ -2,12 +2,14 @@
 
 Everywhere: a pair is accepted when its score >= threshold. FAR (false accept rate) is the share of accepted
 impostor pairs, TAR (true accept rate) the share of accepted genuine pairs, FRR = 1 - TAR. Rates are 0-1.
-Scores are floats of any shape [n]; their order does not matter.
+Scores are floats [n]; their order does not matter, but sorting them takes most of the time: what is `ascending` already
+is not sorted again.
 """
 
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -68,6 +70,11 @@ def _accepted_share(sorted_scores: Floats, thresholds: Floats) -> NDArray[np.flo
     return (sorted_scores.size - below) / sorted_scores.size
 
 
+def ascending(scores: Floats) -> Floats:
+    """Scores [n] in ascending order: themselves where they are already, else a sorted copy."""
+    return scores if bool((scores[:-1] <= scores[1:]).all()) else np.sort(scores)
+
+
 def roc(genuine: Floats, impostor: Floats) -> Roc:
     """Exact ROC of genuine [g] and impostor [m] scores.
 
@@ -79,8 +86,8 @@ def roc(genuine: Floats, impostor: Floats) -> Roc:
     start = [0.0]
     return Roc(
         threshold=np.concatenate([[np.inf], thresholds]).astype(np.float64),
-        far=np.concatenate([start, _accepted_share(np.sort(impostor), thresholds)]),
-        tar=np.concatenate([start, _accepted_share(np.sort(genuine), thresholds)]),
+        far=np.concatenate([start, _accepted_share(ascending(impostor), thresholds)]),
+        tar=np.concatenate([start, _accepted_share(ascending(genuine), thresholds)]),
     )
 
 
@@ -93,7 +100,7 @@ def auc(genuine: Floats, impostor: Floats) -> float:
         DataError: one of the two is empty.
     """
     _check_both(genuine, impostor)
-    ordered = np.sort(impostor)
+    ordered, genuine = ascending(impostor), ascending(genuine)
     beaten = np.searchsorted(ordered, genuine, side="left").sum(dtype=np.int64)
     beaten_or_tied = np.searchsorted(ordered, genuine, side="right").sum(dtype=np.int64)
     return float((int(beaten) + int(beaten_or_tied)) / (2 * genuine.size * impostor.size))
@@ -105,12 +112,42 @@ def eer(genuine: Floats, impostor: Floats) -> float:
     Raises:
         DataError: one of the two is empty.
     """
-    curve = roc(genuine, impostor)
-    gap = curve.far + curve.tar - 1.0
-    after = int(np.argmax(gap >= 0))
-    before = after - 1
-    share = -gap[before] / (gap[after] - gap[before])
-    return float(curve.far[before] + share * (curve.far[after] - curve.far[before]))
+    _check_both(genuine, impostor)
+    accepted, rejected = ascending(genuine), ascending(impostor)
+
+    def rates(threshold: Any) -> tuple[float, float]:
+        impostors, genuines = int(rejected.searchsorted(threshold)), int(accepted.searchsorted(threshold))
+        return (rejected.size - impostors) / rejected.size, (accepted.size - genuines) / accepted.size
+
+    return equal_errors(accepted, rejected, rates)
+
+
+def equal_errors(genuine: Floats, impostor: Floats, rates: Callable[[Any], tuple[float, float]]) -> float:
+    """FAR where the ROC that `rates` describes meets FAR = FRR, found by bisection instead of by drawing it.
+
+    Args:
+        genuine: ascending scores [g], not empty.
+        impostor: ascending scores [m], not empty.
+        rates: (FAR, TAR) at a threshold; neither rises with it, and both are 1 at the lowest score.
+    """
+
+    def reached(scores: Floats, from_top: int) -> bool:
+        return sum(rates(scores[scores.size - 1 - from_top])) >= 1.0
+
+    def highest(scores: Floats) -> Any:
+        from_top = bisect_left(range(scores.size), True, key=lambda place: reached(scores, place))
+        return scores[scores.size - 1 - from_top] if from_top < scores.size else -math.inf
+
+    after = max(highest(genuine), highest(impostor))
+    above = [scores[place] for scores in (genuine, impostor) if (place := _first_above(scores, after)) < scores.size]
+    low_far, low_tar = rates(min(above)) if above else (0.0, 0.0)
+    high_far, high_tar = rates(after)
+    low_gap, high_gap = low_far + low_tar - 1.0, high_far + high_tar - 1.0
+    return low_far + -low_gap / (high_gap - low_gap) * (high_far - low_far)
+
+
+def _first_above(scores: Floats, score: Any) -> int:
+    return int(scores.searchsorted(score, side="right"))
 
 
 def allowed_accepts(far: float, impostor_pairs: int) -> int:
@@ -126,16 +163,20 @@ def threshold_at_far(impostor: Floats, far: float) -> float | None:
     """
     if not resolves(far, impostor.size):
         return None
-    allowed = allowed_accepts(far, impostor.size)
+    return threshold_accepting(impostor, allowed_accepts(far, impostor.size))
+
+
+def threshold_accepting(impostor: Floats, allowed: int) -> float:
+    """Smallest threshold, in the precision of the scores, that accepts no more than `allowed` of impostor [m]."""
     if allowed >= impostor.size:
         return -math.inf
-    rank = impostor.size - 1 - allowed
-    return float(np.nextafter(np.partition(impostor, rank)[rank], impostor.dtype.type(np.inf)))
+    highest_out = ascending(impostor)[impostor.size - 1 - allowed]
+    return float(np.nextafter(highest_out, impostor.dtype.type(np.inf)))
 
 
 def tar_at_fars(genuine: Floats, impostor: Floats, fars: Sequence[float]) -> tuple[float | None, ...]:
     """TAR at the smallest threshold whose FAR <= each of `fars`; None below the FAR floor or without genuine pairs."""
-    accepted, rejected = np.sort(genuine), np.sort(impostor)
+    accepted, rejected = ascending(genuine), ascending(impostor)
 
     def tar(far: float) -> float | None:
         if not genuine.size or not resolves(far, impostor.size):

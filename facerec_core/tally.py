@@ -23,7 +23,7 @@ Floats = NDArray[np.floating[Any]]
 Counts = NDArray[np.int64]
 
 EXACT_PAIRS = 10_000_000
-"""Up to here scores are kept, which takes about 50 bytes a pair while figures are made of them."""
+"""Up to here scores are kept, which takes about 20 bytes a pair while figures are made of them."""
 
 STEPS_A_UNIT = 2**20
 STEP = 1 / STEPS_A_UNIT
@@ -53,6 +53,9 @@ class Verification(Protocol):
     def threshold_at_far(self, far: float) -> float | None:
         """See `roc.threshold_at_far`."""
 
+    def threshold_accepting(self, allowed: int) -> float:
+        """See `roc.threshold_accepting`."""
+
     def tar_at_fars(self, fars: Sequence[float]) -> tuple[float | None, ...]:
         """See `roc.tar_at_fars`."""
 
@@ -77,21 +80,30 @@ class Kept:
         """How many impostor pairs there are."""
         return self.impostor.size
 
+    @cached_property
+    def _ordered(self) -> tuple[Floats, Floats]:
+        """Both kinds sorted, once for all figures."""
+        return np.sort(self.genuine), np.sort(self.impostor)
+
     def auc(self) -> float:
         """See `roc.auc`."""
-        return roc.auc(self.genuine, self.impostor)
+        return roc.auc(*self._ordered)
 
     def eer(self) -> float:
         """See `roc.eer`."""
-        return roc.eer(self.genuine, self.impostor)
+        return roc.eer(*self._ordered)
 
     def threshold_at_far(self, far: float) -> float | None:
         """See `roc.threshold_at_far`."""
-        return roc.threshold_at_far(self.impostor, far)
+        return roc.threshold_at_far(self._ordered[1], far)
+
+    def threshold_accepting(self, allowed: int) -> float:
+        """See `roc.threshold_accepting`."""
+        return roc.threshold_accepting(self._ordered[1], allowed)
 
     def tar_at_fars(self, fars: Sequence[float]) -> tuple[float | None, ...]:
         """See `roc.tar_at_fars`."""
-        return roc.tar_at_fars(self.genuine, self.impostor, fars)
+        return roc.tar_at_fars(*self._ordered, fars)
 
     def realised(self, threshold: float) -> tuple[float | None, float | None]:
         """See `roc.realised`."""
@@ -159,25 +171,26 @@ class Tally:
         share = -gap[before] / (gap[after] - gap[before])
         return float(far[before] + share * (far[after] - far[before]))
 
-    def _cut(self, far: float) -> int:
-        """The lowest bin above which no more than `far` of the impostors lie."""
-        allowed = roc.allowed_accepts(far, self.impostor_pairs)
+    def _cut(self, allowed: int) -> int:
+        """The lowest bin that no more than `allowed` of the impostors reach."""
         return int(np.argmax(self._reaching[1] <= allowed))
 
     def threshold_at_far(self, far: float) -> float | None:
         """See `roc.threshold_at_far`; a multiple of STEP."""
         if not roc.resolves(far, self.impostor_pairs):
             return None
-        cut = self._cut(far)
+        return self.threshold_accepting(roc.allowed_accepts(far, self.impostor_pairs))
+
+    def threshold_accepting(self, allowed: int) -> float:
+        """See `roc.threshold_accepting`; a multiple of STEP."""
+        cut = self._cut(allowed)
         return cut * STEP - 1.0 if cut else -math.inf
 
     def tar_at_fars(self, fars: Sequence[float]) -> tuple[float | None, ...]:
         """See `roc.tar_at_fars`."""
-        genuine = self._reaching[0]
-        return tuple(
-            int(genuine[self._cut(far)]) / self.genuine_pairs if roc.resolves(far, self.impostor_pairs) else None
-            for far in fars
-        )
+        genuine, pairs = self._reaching[0], self.impostor_pairs
+        cuts = (self._cut(roc.allowed_accepts(far, pairs)) if roc.resolves(far, pairs) else None for far in fars)
+        return tuple(None if cut is None else int(genuine[cut]) / self.genuine_pairs for cut in cuts)
 
     def realised(self, threshold: float) -> tuple[float | None, float | None]:
         """See `roc.realised`; for the given threshold and for multiples of STEP."""

@@ -15,7 +15,7 @@ SCHEMES: tuple[Scheme, ...] = ("float32", "ptq_int8", "qat_int8")
 DEPLOYABLE: tuple[Scheme, ...] = ("ptq_int8", "qat_int8")
 Provenance = Literal["measured", "fitted", "borrowed", "emulated", "simulated", "extrapolated"]
 Verdict = Literal["ok", "exceeded", "undecided"]
-Status = Literal["complete", "infeasible", "failed"]
+Status = Literal["complete", "infeasible", "failed", "pruned"]
 Split = Literal["validation", "test"]
 NO_GROUP = "(none)"
 """The group of images that belong to none."""
@@ -170,13 +170,57 @@ class GroupRates:
 
 
 @dataclass(frozen=True)
+class Interval:
+    """Where a rate lies with 95 % confidence, had other people been drawn."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class OverDraws:
+    """Mean and standard deviation of a rate over random draws; the draws overlap, so it is no confidence interval."""
+
+    mean: float
+    deviation: float
+
+
+@dataclass(frozen=True)
+class IdentificationRates:
+    """Searches among `gallery` enrolled people, of whom each has `enrolled_images`; see `facerec_core.identification`.
+
+    A person's score is the similarity to the mean of the enrolled fingerprints (`rule` "mean") or to the most similar
+    of them ("best"). The counts of probes are those of the draw that has fewest. `rank_1` is the share of enrolled
+    people's searches in which they are the most similar, whatever the threshold; `fnir` and `unknown_rejected` are at
+    the deployed threshold, None where there is none; `fnir_at_fpir` maps a label such as "1e-2" to the FNIR, None where
+    too few strangers resolve it.
+    """
+
+    gallery: int
+    enrolled_images: int
+    rule: Literal["mean", "best"]
+    draws: int
+    known_probes: int
+    unknown_probes: int
+    rank_1: OverDraws
+    fnir_at_fpir: Mapping[str, OverDraws | None]
+    fnir: OverDraws | None
+    unknown_rejected: OverDraws | None
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """How well one variant verifies the pairs of one split.
 
     `tar_at_far` maps a label such as "1e-3" to the TAR, or to None where the impostor pairs cannot
-    resolve that FAR. `threshold` was chosen on the validation impostors at `target_far`;
+    resolve that FAR; the target FAR is among them. `threshold` was chosen on the validation impostors at `target_far`;
     `realised_far` and `realised_tar` are what it gives on this split, `groups` what it gives within each group of
     people where groups are known. `identities` is None where the people have no names; then only listed pairs count.
+
+    `intervals` and `replicates` have keys such as "tar_at_far_1e-3", "eer", "auc", "accuracy", "realised_far" and
+    "realised_tar"; a rate that is None has neither, and the AUC no replicates. Two evaluations with the same
+    `resampling` were made of the same pairs and the same resampled people, so their replicates belong together one
+    by one. All three are empty where nothing was resampled. `identification` is of the test split alone.
     """
 
     split: Split
@@ -196,6 +240,10 @@ class Evaluation:
     realised_far: float | None
     realised_tar: float | None
     groups: tuple[GroupRates, ...] = ()
+    intervals: Mapping[str, Interval] = field(default_factory=dict)
+    replicates: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    resampling: str = ""
+    identification: tuple[IdentificationRates, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -291,10 +339,15 @@ class RunRecord:
 
 @dataclass(frozen=True)
 class Progress:
-    """A sign of life from a running candidate; `total` 0 means the length is not known."""
+    """A sign of life from a running candidate; `total` 0 means the length is not known.
+
+    `value` is the validation TAR at the target FAR of the float network after `epoch` (from 1); None in between.
+    """
 
     key: str
     stage: str
     done: int
     total: int
     note: str = ""
+    epoch: int = 0
+    value: float | None = None

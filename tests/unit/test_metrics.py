@@ -12,6 +12,7 @@ from sklearn.metrics.pairwise import cosine_similarity
 from facerec_core import metrics, roc
 from facerec_core.data.records import Pairs
 from facerec_core.errors import DataError, FacerecError
+from facerec_core.folds import best_threshold, fold_accuracy
 
 
 def some_faces(identities=40, images=4, size=16, noise=0.8, seed=0):
@@ -103,19 +104,19 @@ def test_fold_accuracy_equals_the_slow_way(rows, folds):
     same = np.array([genuine for _, genuine in rows])
     same[0], same[1] = True, False
     fold = np.arange(len(rows)) % folds
-    assert metrics.fold_accuracy(scores, same, fold) == pytest.approx(slow_fold_accuracy(scores, same, fold))
+    assert fold_accuracy(scores, same, fold) == pytest.approx(slow_fold_accuracy(scores, same, fold))
 
 
 def test_the_threshold_of_a_fold_never_sees_that_fold():
     scores = np.array([0.1, 0.2, 0.8, 0.9, 0.1, 0.2, 0.8, 0.9])
     fold = np.repeat([0, 1], 4)
     opposite = np.array([False, False, True, True, True, True, False, False])
-    assert metrics.fold_accuracy(scores, opposite, fold) == 0.25  # all rejected, then all wrong
-    assert metrics.fold_accuracy(scores, np.tile(opposite[:4], 2), fold) == 1.0
+    assert fold_accuracy(scores, opposite, fold) == 0.25  # all rejected, then all wrong
+    assert fold_accuracy(scores, np.tile(opposite[:4], 2), fold) == 1.0
 
 
 def test_threshold_of_separated_scores_lies_half_way():
-    assert metrics.best_threshold(np.array([0.1, 0.3, 0.7]), np.array([False, False, True])) == pytest.approx(0.5)
+    assert best_threshold(np.array([0.1, 0.3, 0.7]), np.array([False, False, True])) == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +124,7 @@ def test_threshold_of_separated_scores_lies_half_way():
 )
 def test_accuracy_that_would_say_nothing_is_refused(same, fold):
     with pytest.raises(DataError, match="both kinds and at least 2 folds"):
-        metrics.fold_accuracy(np.arange(4.0), np.array(same), np.array(fold))
+        fold_accuracy(np.arange(4.0), np.array(same), np.array(fold))
 
 
 def test_validation_chooses_the_threshold_and_test_only_applies_it():
