@@ -61,7 +61,6 @@ def _images(path: Path, count: int, side: int) -> Any:
 def _our_epoch(images: Any, arguments: argparse.Namespace) -> Callable[[], float]:
     """Seconds of the second of two epochs, by the time between the reports of their last steps."""
     from facerec_core.data.records import FaceSet
-    from facerec_core.options import AugmentOptions
     from facerec_core.tf import configure
     from facerec_core.train import fit, task_phase, with_heads
     from sweep.compose import open_composer
@@ -70,9 +69,8 @@ def _our_epoch(images: Any, arguments: argparse.Namespace) -> Callable[[], float
     labels = np.arange(len(images)) % CLASSES
     names = tuple(f"{label}/{row}.jpg" for row, label in enumerate(labels))
     faces = FaceSet(images, labels, names, tuple(map(str, range(CLASSES))))
-    flip = AugmentOptions(True, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
     composed = open_composer().one([f"width={arguments.width}", f"res={arguments.res}"])
-    options = _replace(composed.train, batch_size=arguments.batch_size, augment=flip)
+    options = _replace(composed.train, batch_size=arguments.batch_size)
     network = _network(composed.candidate)
     phase = task_phase(options, CLASSES, name="train", epochs=2, learning_rate=1e-3)
     steps = len(images) // arguments.batch_size

@@ -35,9 +35,11 @@ def _uniform(shape: Any, half_range: float, seed: Any) -> Any:
 def _geometry(images: Any, options: AugmentOptions, seeds: Any) -> Any:
     """One random flip, zoom and shift an image, as a single projective resampling of the batch."""
     n, side = tf.shape(images)[0], tf.cast(tf.shape(images)[1], tf.float32)
+    mirrored = tf.random.stateless_uniform([n], seeds[2]) < (0.5 if options.flip else 0.0)
+    if not (options.zoom or options.shift):
+        return _mirror(images, mirrored) if options.flip else images
     zoom = 1.0 + _uniform([n], options.zoom, seeds[0])
     shift = _uniform([n, 2], options.shift, seeds[1]) * side
-    mirrored = tf.random.stateless_uniform([n], seeds[2]) < (0.5 if options.flip else 0.0)
     sign = tf.where(mirrored, -1.0, 1.0)
     centre = (side - 1.0) / 2.0
     a0, b1 = sign * zoom, zoom
@@ -53,15 +55,31 @@ def _geometry(images: Any, options: AugmentOptions, seeds: Any) -> Any:
     )
 
 
+def _mirror(images: Any, mirrored: Any) -> Any:
+    """Mirror the images where `mirrored`, bool [n], says so: the bits that resampling gives, in a fifth of its time."""
+    rows = tf.dynamic_partition(tf.range(tf.shape(images)[0]), tf.cast(mirrored, tf.int32), 2)
+    parts = [tf.gather(images, rows[0]), tf.reverse(tf.gather(images, rows[1]), [2])]
+    return tf.ensure_shape(tf.dynamic_stitch(rows, parts), images.shape)
+
+
 def _colour(images: Any, options: AugmentOptions, seeds: Any) -> Any:
     """Contrast around the image's mean, saturation around its luma, then brightness; float32 in [-1, 1]."""
     shape = [tf.shape(images)[0], 1, 1, 1]
     mean = tf.reduce_mean(images, axis=[1, 2, 3], keepdims=True)
     images = mean + (images - mean) * (1.0 + _uniform(shape, options.contrast, seeds[3]))
-    luma = tf.reduce_sum(images * tf.constant(LUMA), -1, keepdims=True)
-    images = luma + (images - luma) * (1.0 + _uniform(shape, options.saturation, seeds[4]))
+    images = _saturate(images, 1.0 + _uniform(shape, options.saturation, seeds[4]))
     images += _uniform(shape, 2.0 * options.brightness, seeds[5])
     return tf.clip_by_value(images, -1.0, 1.0)
+
+
+def _saturate(images: Any, factor: Any) -> Any:
+    """Multiply the distance of every pixel from its luma by `factor`, [n, 1, 1, 1]."""
+    n, side = tf.shape(images)[0], images.shape[1]
+    # Channels laid out as columns, as in `_cutout`.
+    flat = tf.reshape(images, [n, side, side * CHANNELS])
+    luma = tf.reduce_sum(tf.reshape(flat * tf.constant(LUMA * side), [n, side, side, CHANNELS]), -1)
+    luma = tf.repeat(luma, CHANNELS, axis=2)
+    return tf.reshape(luma + (flat - luma) * factor[..., 0], [n, side, side, CHANNELS])
 
 
 def _blur(images: Any, options: AugmentOptions, seed: Any) -> Any:
@@ -106,18 +124,52 @@ def _cutout(images: Any, options: AugmentOptions, seeds: Any) -> Any:
     return tf.reshape(tf.where(mask, grey, flat), [n, side, side, CHANNELS])
 
 
-def augment(images: Any, options: AugmentOptions, seed: Any) -> Any:
-    """Random geometry, blur, colour and cutout, the same for the same `seed` (int64 [2]).
+def _shrink(images: Any, options: AugmentOptions, seeds: Any) -> Any:
+    """Make half of the images smaller by a random factor of up to `downscale`, and enlarge them again.
 
-    float32 [n, side, side, 3] in [-1, 1] in and out. Blur and cutout have seeds of their own, so that switching them
-    on leaves the other changes as they were.
+    What a camera does to a face far away, and the resize to the network's input after it: every pixel of the small
+    image is the mean of the area it covers, and the way back is bilinear. Each image has a size of its own, so both
+    ways together are one matrix an image, applied down and across.
+    """
+    n, side = tf.shape(images)[0], images.shape[1]
+    chosen = tf.random.stateless_uniform([n], seeds[0]) < 0.5
+    factor = tf.random.stateless_uniform([n], seeds[1], 1.0, max(options.downscale, 1.0))
+    small = tf.where(chosen, tf.maximum(tf.round(side / factor), 1.0), float(side))[:, None, None]
+    pixels = tf.range(side, dtype=tf.float32)
+    stride, rows = side / small, pixels[None, :, None]
+    covered = tf.minimum((rows + 1.0) * stride, pixels + 1.0) - tf.maximum(rows * stride, pixels)
+    down = tf.maximum(covered, 0.0) / stride
+    place = tf.clip_by_value((pixels[None, :, None] + 0.5) / stride - 0.5, 0.0, small - 1.0)
+    both = tf.matmul(tf.maximum(1.0 - tf.abs(place - pixels), 0.0), down)
+    images = tf.matmul(both, tf.reshape(images, [n, side, side * CHANNELS]))
+    images = tf.transpose(tf.reshape(images, [n, side, side, CHANNELS]), [0, 2, 1, 3])
+    images = tf.matmul(both, tf.reshape(images, [n, side, side * CHANNELS]))
+    return tf.transpose(tf.reshape(images, [n, side, side, CHANNELS]), [0, 2, 1, 3])
+
+
+def _grey(images: Any, options: AugmentOptions, seed: Any) -> Any:
+    """Give a share of the images their luma in all three channels."""
+    chosen = tf.random.stateless_uniform([tf.shape(images)[0], 1, 1, 1], seed) < options.grey
+    return tf.where(chosen, tf.reduce_sum(images * tf.constant(LUMA), -1, keepdims=True), images)
+
+
+def augment(images: Any, options: AugmentOptions, seed: Any) -> Any:
+    """Random geometry, blur, distance, colour and cutout, the same for the same `seed` (int64 [2]).
+
+    float32 [n, side, side, 3] in [-1, 1] in and out. Blur, cutout, downscale and grey have seeds of their own, so that
+    switching them on leaves the other changes as they were.
     """
     seeds = tf.unstack(tf.random.split(seed, 6))
     later = tf.unstack(tf.random.split(tf.random.fold_in(seed, 1), 5))
     images = _geometry(images, options, seeds)
+    latest = tf.unstack(tf.random.split(tf.random.fold_in(seed, 2), 3))
     if options.blur:
         images = _blur(images, options, later[0])
+    if options.downscale:
+        images = _shrink(images, options, latest[:2])
     images = _colour(images, options, seeds)
+    if options.grey:
+        images = _grey(images, options, latest[2])
     return _cutout(images, options, later[1:]) if options.cutout else images
 
 
@@ -143,6 +195,7 @@ def training_batches(
     augmentation: AugmentOptions | None,
     seed: int,
     teacher: NDArray[np.float32] | None = None,
+    first_step: int = 0,
 ) -> Any:
     """A dataset of (float32 images, (int64 labels, teacher's fingerprints)), dropping the incomplete last batch.
 
@@ -153,6 +206,7 @@ def training_batches(
         augmentation: None leaves the images as they are.
         seed: of the augmentation.
         teacher: float32 [images, t]; None delivers fingerprints of length 0.
+        first_step: number of the first batch, from 0; the augmentation of a batch depends on its number.
     """
     gather = _gather(faces)
     labels = tf.constant(faces.labels)
@@ -167,7 +221,7 @@ def training_batches(
         return images, (tf.gather(labels, indices), tf.gather(vectors, indices))
 
     batches = tf.data.Dataset.from_tensor_slices(order).batch(batch_size, drop_remainder=True)
-    steps = tf.data.Dataset.counter()
+    steps = tf.data.Dataset.counter(first_step)
     dataset = tf.data.Dataset.zip((steps, batches))
     return dataset.map(
         tf.autograph.experimental.do_not_convert(load), num_parallel_calls=2, deterministic=True

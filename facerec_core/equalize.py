@@ -6,7 +6,9 @@ Between two layers a channel may be multiplied and divided again by any positive
   factor on a kernel exactly, so every channel's kernel can be given the same largest weight, and the one scale is as
   good as one a channel.
 - A ReLU6 output is stored with one scale for [0, 6]. A channel that never exceeds 1 uses a sixth of the steps; it is
-  multiplied before the ReLU6 and its readers are divided.
+  multiplied before the ReLU6, and the depthwise kernel that reads it is divided. Each depthwise kernel has a scale of
+  its own, so nothing is lost there. Before a pointwise layer, whose kernels have one scale for all they read, the
+  weights lose more than the channels gain.
 
 After Nagel, van Baalen, Blankevoort and Welling, "Data-Free Quantization Through Weight Equalization and Bias
 Correction", ICCV 2019, with measured activations in place of weight ranges.
@@ -14,14 +16,14 @@ Correction", ICCV 2019, with measured activations in place of weight ranges.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facerec_core.arch import BATCH_NORM_EPSILON, Layer, candidate_layers
+from facerec_core.arch import BATCH_NORM_EPSILON, candidate_layers
 from facerec_core.types import Candidate
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -31,10 +33,8 @@ HEADROOM = 1.05
 """Left above the largest activation that was seen, so that an image slightly beyond is not clipped."""
 MOST = 8.0
 """No channel is multiplied by more: it would be noise that was made large."""
-DEPTHWISE_SHARE, POINTWISE_SHARE = 1.0, 0.5
-"""Exponents of the factor. Before a depthwise layer nothing is lost, as each of its kernels has a scale of its own; a
-pointwise kernel has one scale for all channels it reads, and what is divided loses steps there. Seen to be best of
-0, 0.5 and 1 on a distilled 0.35@96 (docs/results.md)."""
+SHARE = 0.5
+"""Exponent of the factor, seen on validation to be at least as good as 0 and 1 on two networks (docs/training.md)."""
 LARGEST_KERNEL_FACTOR = 1e4
 
 
@@ -59,28 +59,21 @@ def even_depthwise(arrays: Arrays, candidate: Candidate) -> dict[str, NDArray[An
 
 
 def fill_relu6(arrays: Arrays, candidate: Candidate, largest: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """The same network with channels of ReLU6 outputs stretched towards 6, and what reads them divided.
+    """The same network with the inputs of depthwise layers stretched towards 6, and their kernels divided.
 
     Args:
         arrays: the float weights by key.
         candidate: whose they are.
-        largest: for each layer with a ReLU6, by name, the largest output of each channel that was seen, float [c].
+        largest: for each layer before a depthwise one, by name, the largest output seen of each channel, float [c].
     """
     out = dict(arrays)
-    for layer, reader in _pairs(candidate):
-        share = DEPTHWISE_SHARE if reader.kind == "depthwise" else POINTWISE_SHARE
+    for layer, reader in pairwise(candidate_layers(candidate)):
+        if reader.kind != "depthwise":
+            continue
         seen = np.maximum(largest[layer.name] * HEADROOM, 1e-6)
-        factor = np.clip((RELU6_TOP / seen) ** share, 1.0, MOST).astype(np.float32)
+        factor = np.clip((RELU6_TOP / seen) ** SHARE, 1.0, MOST).astype(np.float32)
         for vector in ("gamma", "beta"):
             out[f"{layer.name}_bn__{vector}"] = out[f"{layer.name}_bn__{vector}"] * factor
-        kernel = f"{reader.name}__{'depthwise_kernel' if reader.kind == 'depthwise' else 'kernel'}"
+        kernel = f"{reader.name}__depthwise_kernel"
         out[kernel] = out[kernel] / factor[:, None]
     return out
-
-
-def _pairs(candidate: Candidate) -> Iterator[tuple[Layer, Layer]]:
-    """Each layer with a ReLU6 and the convolution that reads it; the last one is read by the mean."""
-    layers = candidate_layers(candidate)
-    for layer, reader in pairwise(layers):
-        if layer.relu6 and reader.kind in ("depthwise", "pointwise"):
-            yield layer, reader

@@ -1,8 +1,12 @@
-"""Where a network's first weights come from: `train.init` as none, imagenet, FILE, or slice:FILE of a wider network.
+"""Where a network's first weights come from: `train.init` as none, imagenet, FILE, slice:FILE or grow:FILE.
 
 Slicing keeps, wherever two layers meet, the channels that matter most there: those with the largest batch-normalisation
 scale (Liu et al., "Network Slimming", ICCV 2017) times the absolute weights that read them (Li et al., "Pruning Filters
 for Efficient ConvNets", ICLR 2017). Blocks joined by residual additions keep the same channels.
+
+Growing keeps a narrower network whole, in the manner of Chen, Goodfellow and Shlens, "Net2Net", ICLR 2016: what is
+computed stays the same, because nothing reads the new channels yet. They begin at random and are read as soon as
+training finds them useful.
 """
 
 from __future__ import annotations
@@ -23,10 +27,15 @@ from facerec_core.types import Candidate
 from facerec_core.weights import check_shapes, own_key, read_arrays, to_arrays
 
 Arrays = Mapping[str, NDArray[Any]]
-SLICE = "slice:"
+SLICE, GROW = "slice:", "grow:"
 VECTORS = ("gamma", "beta", "moving_mean", "moving_variance")
 ANY_SIDE = 96  # weights do not depend on the resolution
-ALLOWED = "none, imagenet, a .npz, .h5 or .keras of MobileNetV2 weights, or slice:FILE of a network at least as wide"
+ALLOWED = (
+    "none, imagenet, a .npz, .h5 or .keras of MobileNetV2 weights, slice:FILE of a network at least as wide, "
+    "or grow:FILE of one at most as wide"
+)
+GROWTH_SEED = 0
+"""The new channels are the same in every run; what a run's own seed varies comes after them."""
 IMAGENET = "imagenet"
 IMAGENET_WIDTHS = (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)
 """Widths for which Keras publishes weights, of 224 px, with 1280 channels in the last convolution below width 1."""
@@ -44,11 +53,16 @@ def init_identity(init: str) -> str:
         digest = file_digest(_path(init))
     except OSError as error:
         raise OptionError("train.init", init, ALLOWED, f"it cannot be read: {error.strerror}") from error
-    return f"{SLICE}{digest}" if init.startswith(SLICE) else digest
+    return f"{_way(init)}{digest}"
+
+
+def _way(init: str) -> str:
+    """What precedes the file's name: how it is used."""
+    return next((way for way in (SLICE, GROW) if init.startswith(way)), "")
 
 
 def _path(init: str) -> Path:
-    return Path(init.removeprefix(SLICE)).expanduser()
+    return Path(init.removeprefix(_way(init))).expanduser()
 
 
 def check_init(init: str, candidate: Candidate) -> None:
@@ -85,8 +99,9 @@ def initial_arrays(init: str, candidate: Candidate) -> Arrays:
         arrays = _imagenet_arrays(candidate)
     else:
         arrays = read_arrays(_path(init), "set train.init=none, or another file")
-    if init.startswith(SLICE):
-        arrays = slice_arrays(arrays, candidate.width, candidate.last or candidate.embedding)
+    change = {SLICE: slice_arrays, GROW: grow_arrays}.get(_way(init))
+    if change:
+        arrays = change(arrays, candidate.width, candidate.last or candidate.embedding)
     check_shapes(arrays, _shapes(candidate), init)
     return arrays
 
@@ -97,10 +112,14 @@ def _shapes(candidate: Candidate) -> dict[str, tuple[int, ...]]:
     for layer in arch.candidate_layers(candidate):
         if not layer.batch_norm:
             continue
-        last = 1 if layer.kind == "depthwise" else layer.channels_out
-        out[_kernel(layer)] = (layer.kernel, layer.kernel, layer.channels_in, last)
+        out[_kernel(layer)] = _kernel_shape(layer)
         out |= {f"{layer.name}_bn__{vector}": (layer.channels_out,) for vector in VECTORS}
     return out
+
+
+def _kernel_shape(layer: arch.Layer) -> tuple[int, ...]:
+    last = 1 if layer.kind == "depthwise" else layer.channels_out
+    return (layer.kernel, layer.kernel, layer.channels_in, last)
 
 
 def _kernel(layer: arch.Layer) -> str:
@@ -182,3 +201,41 @@ def _kept_channels(arrays: Arrays, links: tuple[_Link, ...]) -> dict[str, NDArra
             read[link.reads] += np.abs(arrays[f"{link.layer.name}__kernel"]).sum(axis=(0, 1, 3))
     importance = {name: written[name] * read.get(name, 1.0) for name in count}
     return {name: np.sort(np.argsort(-importance[name], kind="stable")[: count[name]]) for name in count}
+
+
+def grow_arrays(arrays: Arrays, width: float, last: int) -> dict[str, NDArray[Any]]:
+    """The weights of a wider network that computes what a narrower one does, its new channels not read yet.
+
+    Args:
+        arrays: the narrower network's, as `read_arrays` gives them.
+        width: width multiplier of the wider one.
+        last: channels of its last convolution.
+
+    Raises:
+        OptionError: `arrays` lack a layer or are wider somewhere.
+    """
+    links, rng, out = _links(width, last), np.random.default_rng(GROWTH_SEED), {}
+    _check_narrow_enough(arrays, links)
+    for link in links:
+        layer, kernel = link.layer, _kernel(link.layer)
+        old, shape = arrays[kernel], _kernel_shape(layer)
+        fan_in = layer.kernel**2 * (1 if layer.kind == "depthwise" else old.shape[2])
+        new = rng.normal(0.0, np.sqrt(2.0 / fan_in), shape).astype(np.float32)
+        if layer.kind != "depthwise":
+            new[:, :, old.shape[2] :] = 0.0
+        new[:, :, : old.shape[2], : old.shape[3]] = old
+        out[kernel] = new
+        for vector in VECTORS:
+            key = f"{layer.name}_bn__{vector}"
+            out[key] = np.full(layer.channels_out, vector in ("gamma", "moving_variance"), np.float32)
+            out[key][: len(arrays[key])] = arrays[key]
+    return out
+
+
+def _check_narrow_enough(arrays: Arrays, links: tuple[_Link, ...]) -> None:
+    for link in links:
+        gamma = arrays.get(f"{link.layer.name}_bn__gamma")
+        found = 0 if gamma is None else len(gamma)
+        if not 0 < found <= link.layer.channels_out:
+            what = f"{found} channels of {link.layer.name}, where 1 to {link.layer.channels_out} are allowed"
+            raise OptionError("train.init", what, "grow:FILE of a network at most as wide in every layer")

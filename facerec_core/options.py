@@ -16,6 +16,10 @@ WIDTH_RANGE = (0.35, 1.4)
 RESOLUTION_RANGE = (96, 224)
 RESOLUTION_STEP = 32
 MAX_BLUR = 4.0
+MAX_DOWNSCALE = 8.0
+MAX_AVERAGING = 0.9999
+REPLICATES_RANGE = (40, 5000)
+"""With 40 replicates a 95 % interval ends at the least and the greatest of them."""
 ALIGNABLE = ("folder", "lfw", "celeba")
 """Kinds of data whose images are files that landmarks can be given for."""
 ROOTS = {
@@ -76,6 +80,7 @@ class DataOptions:
     validation_fraction: float
     test_fraction: float
     max_validation_images: int | None
+    max_validation_images_each: int | None
     max_test_images: int | None
     landmarks: str | None
     train_landmarks: str | None
@@ -107,6 +112,8 @@ class DataOptions:
             value = getattr(self, name)
             if value is not None:
                 _at_least(f"data.{name}", value, 4)
+        if self.max_validation_images_each is not None:
+            _at_least("data.max_validation_images_each", self.max_validation_images_each, 2)
         self._check_protocol()
         self._check_landmarks()
         _at_least("data.seed", self.seed, 0)
@@ -147,8 +154,9 @@ class DataOptions:
 class AugmentOptions:
     """Random changes to training images.
 
-    Each is a half-range around "no change", but for two: `blur` is the largest standard deviation of a Gaussian, in
-    pixels at a side of 96, and `cutout` the largest side of a grey rectangle as a share of the image's.
+    Each is a half-range around "no change", but for four: `blur` is the largest standard deviation of a Gaussian, in
+    pixels at a side of 96, `cutout` the largest side of a grey rectangle as a share of the image's, `downscale` the
+    largest factor an image is made smaller by before it is brought back to its size, and `grey` a probability.
     """
 
     flip: bool
@@ -159,11 +167,16 @@ class AugmentOptions:
     saturation: float
     blur: float
     cutout: float
+    downscale: float
+    grey: float
 
     def __post_init__(self) -> None:
         _within("train.augment.shift", self.shift, 0.0, 0.5)
         _within("train.augment.blur", self.blur, 0.0, MAX_BLUR)
         _within("train.augment.cutout", self.cutout, 0.0, 0.9)
+        key, value = "train.augment.downscale", self.downscale
+        require(value == 0.0 or 1.0 <= value <= MAX_DOWNSCALE, key, value, f"0, or 1 to {MAX_DOWNSCALE:g}")
+        _within("train.augment.grey", self.grey, 0.0, 1.0)
         for name in ("zoom", "brightness", "contrast", "saturation"):
             _within(f"train.augment.{name}", getattr(self, name), 0.0, 0.9)
 
@@ -202,6 +215,9 @@ class TrainOptions:
     teacher_weight: float
     sampling: Literal["images", "identities"]
     init: str
+    progressive: float
+    ema: float
+    validate_epochs: int
     augment: AugmentOptions
     finetune: FinetuneOptions
 
@@ -220,7 +236,13 @@ class TrainOptions:
         _positive("train.teacher_weight", self.teacher_weight)
         taught = self.loss != "none" or self.teacher is not None
         require(taught, "train.loss", self.loss, "softmax, arcface or cosface; none only with train.teacher=FILE")
-        require(bool(self.init), "train.init", self.init, "none, imagenet, a file of weights, or slice:FILE")
+        require(bool(self.init), "train.init", self.init, "none, imagenet, a file of weights, slice:FILE or grow:FILE")
+        _within("train.progressive", self.progressive, 0.0, 0.9)
+        _within("train.ema", self.ema, 0.0, MAX_AVERAGING)
+        _at_least("train.validate_epochs", self.validate_epochs, 0)
+
+
+Rounding = Literal["nearest", "adaptive"]
 
 
 @dataclass(frozen=True)
@@ -229,6 +251,7 @@ class PtqOptions:
 
     calibration_images: int
     equalize: bool
+    rounding: Rounding
 
     def __post_init__(self) -> None:
         _at_least("quant.ptq.calibration_images", self.calibration_images, 8)
@@ -245,6 +268,7 @@ class QatOptions:
     calibration_decay: float
     freeze_batch_norm: bool
     equalize: bool
+    rounding: Rounding
     float_weight: float
     control: bool
     from_scratch: bool
@@ -269,15 +293,19 @@ class QuantOptions:
 
 @dataclass(frozen=True)
 class EvalOptions:
-    """How a variant's file is judged."""
+    """How a variant's file is judged; `replicates` are those of the bootstrap, 0 for none."""
 
     kernels: Literal["fast", "reference"]
     batch_size: int
     folds: int
+    replicates: int
 
     def __post_init__(self) -> None:
         _at_least("eval.batch_size", self.batch_size, 1)
         _within("eval.folds", self.folds, 2, 100)
+        low, high = REPLICATES_RANGE
+        enough = self.replicates == 0 or low <= self.replicates <= high
+        require(enough, "eval.replicates", self.replicates, f"0 for no intervals, or {low} to {high}")
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facerec_core import tflite
+from facerec_core.checkpoint import Checkpoint, Journal
 from facerec_core.data.loader import load_faces
 from facerec_core.data.records import FaceData, FaceSet
 from facerec_core.errors import StorageError
@@ -83,6 +84,19 @@ class StageError(Exception):
         super().__init__(stage)
 
 
+class Pruned(Exception):  # noqa: N818 - it is no error
+    """Ends a float stage that was to be given up; the task goes on after its last epoch when it is run again."""
+
+    def __init__(self, curves: Sequence[CurvePoint]) -> None:
+        self.curves = tuple(curves)
+        super().__init__(f"given up after {len(self.curves)} epochs")
+
+
+def never() -> bool:
+    """Nobody gives the task up."""
+    return False
+
+
 @dataclass
 class _Run:
     """The state of one task on its way: nothing is loaded before a stage needs it."""
@@ -90,6 +104,7 @@ class _Run:
     task: Task
     store: StageStore
     emit: Callable[[Progress], None]
+    stopped: Callable[[], bool] = never
     _loaded: dict[str, Any] = field(default_factory=dict)
 
     def report(self, stage: str) -> Callable[..., None]:
@@ -126,13 +141,39 @@ class _Run:
             return None
         if "teacher" not in self._loaded:
             threads = max(self.task.threads, 1)
-            self._loaded["teacher"] = teacher_vectors(teacher, self.faces.train, self._train_faces_at, threads)
+            self._loaded["teacher"] = teacher_vectors(teacher, self.faces.train, self.train_faces_at, threads)
         vectors: NDArray[np.float32] = self._loaded["teacher"]
         return vectors
 
-    def _train_faces_at(self, resolution: int) -> FaceSet:
+    def train_faces_at(self, resolution: int) -> FaceSet:
+        """The training split at another resolution, in the same order."""
         recipe, cache = self.task.recipe, Path(self.task.cache_dir)
         return load_faces(recipe.data, resolution, cache, self.report("data"), folds=recipe.eval.folds).train
+
+    def journal(self, stage: str) -> Journal:
+        """Where the training of a stage goes on, and what is kept of its epochs."""
+        key, report = self.task.stage_key(stage), self.report(stage)
+        checkpoint = Checkpoint(self.store.checkpoint(stage, key), key, lambda line: report(0, 0, line))
+        return Journal(checkpoint, self._passed if stage == "float" else None)
+
+    def _passed(self, curves: Sequence[CurvePoint]) -> None:
+        """Tell what an epoch of the first phase came to, and give up where that is wanted."""
+        last, epochs = curves[-1], self.task.recipe.train.epochs
+        if last.phase == "train":
+            value = last.metrics.get("validation_tar")
+            note = f"epoch {last.epoch}" if value is None else f"epoch {last.epoch}, validation TAR {value:.3f}"
+            self.emit(Progress(self.task.key, "float", last.epoch, epochs, note, epoch=last.epoch, value=value))
+        if self.stopped():
+            raise Pruned(curves)
+
+    def rate(self, fingerprints: NDArray[np.float32]) -> float | None:
+        """TAR at the target FAR of validation fingerprints, float32 [n, d]; None where the pairs cannot resolve it."""
+        faces = self.faces.validation
+        found = evaluate(
+            fingerprints, faces.labels, self.faces.validation_pairs, split="validation",
+            identities=len(faces.identities), target_far=self.task.recipe.target_far, threshold=None,
+        )  # fmt: skip
+        return found.realised_tar
 
     def folder(self, stage: str) -> Path:
         """The finished folder of a stage."""
@@ -170,21 +211,30 @@ def forget(task: Task) -> None:
         store.discard(stage, task.stage_key(stage))
 
 
-def run_task(task: Task, emit: Callable[[Progress], None]) -> Outcome:
-    """Carry a candidate through whatever stages are not finished yet.
+def run_task(task: Task, emit: Callable[[Progress], None], stopped: Callable[[], bool] = never) -> Outcome:
+    """Carry a candidate through whatever stages are not finished yet, from the last epoch that was finished.
+
+    Args:
+        task: the candidate.
+        emit: called with signs of life; after an epoch of the float network with its number and validation TAR.
+        stopped: looked at after every epoch of the float stage; true gives the task up.
 
     Raises:
+        Pruned: the task was given up.
         StageError: a stage failed; its cause is the error.
     """
-    run = _Run(task, StageStore(Path(task.stages_dir)), emit)
+    run = _Run(task, StageStore(Path(task.stages_dir)), emit, stopped)
     for position, stage in enumerate(task.stages):
         if not run.is_whole(stage):
             _forget_damaged(run, task.stages[position:])
             try:
                 with run.store.create(stage, task.stage_key(stage)) as folder:
                     BUILDERS.get(stage, _evaluator(stage))(run, folder)
+            except Pruned:
+                raise
             except Exception as error:
                 raise StageError(stage) from error
+            run.store.checkpoint(stage, task.stage_key(stage)).unlink(missing_ok=True)
         run.report(stage)(1, 1, "finished")
     return _outcome(run)
 
@@ -220,15 +270,20 @@ def _configure(task: Task) -> None:
 def _build_float(run: _Run, folder: Path) -> None:
     started = time.perf_counter()
     run.report("float")(0, 0, "loading TensorFlow")
-    from facerec_core.quantize import convert_float, restore
-    from facerec_core.train import train_float
+    from facerec_core.preparation import restore
+    from facerec_core.quantize import convert_float
+    from facerec_core.train import Validation, train_float
     from facerec_core.weights import write_arrays
 
     task, faces = run.task, run.faces.train
     _configure(task)
     run.report("float")(0, 0, "building the network")
     report = run.report("float")
-    trained = train_float(task.candidate, faces, task.recipe.train, task.recipe.seed, report, run.teacher)
+    trained = train_float(
+        task.candidate, faces, task.recipe.train, task.recipe.seed, report, run.teacher,
+        faces_at=run.train_faces_at, journal=run.journal("float"),
+        validation=Validation(run.faces.validation.images, run.rate),
+    )  # fmt: skip
     write_arrays(folder / "weights.npz", trained.arrays)
     converted = convert_float(restore(task.candidate, trained.arrays))
     write_file(folder / "float32.tflite", strip(converted.content))
@@ -238,13 +293,14 @@ def _build_float(run: _Run, folder: Path) -> None:
 def _build_ptq(run: _Run, folder: Path) -> None:
     started = time.perf_counter()
     run.report("ptq")(0, 0, "calibrating")
-    from facerec_core.quantize import calibration_sample, equalized, post_training, restore
+    from facerec_core.preparation import prepared, restore
+    from facerec_core.quantize import calibration_sample, post_training
 
     task, faces, options = run.task, run.faces.train, run.task.recipe.quant.ptq
     _configure(task)
     sample = calibration_sample(len(faces.names), options.calibration_images, task.recipe.seed)
     images = faces.images[sample]
-    arrays = equalized(task.candidate, run.arrays, images) if options.equalize else run.arrays
+    arrays = prepared(task.candidate, run.arrays, images, options.equalize, options.rounding)
     converted = post_training(restore(task.candidate, arrays), images)
     tflite.check_fully_int8(converted.content)
     write_file(folder / "ptq_int8.tflite", strip(converted.content))
@@ -261,7 +317,9 @@ def _build_qat(run: _Run, folder: Path) -> None:
     task = run.task
     _configure(task)
     report = run.report("qat")
-    converted = quantization_aware(task.candidate, run.arrays, run.faces.train, task.recipe, report, run.teacher)
+    converted = quantization_aware(
+        task.candidate, run.arrays, run.faces.train, task.recipe, report, run.teacher, run.journal("qat")
+    )
     tflite.check_fully_int8(converted.content)
     write_file(folder / "qat_int8.tflite", strip(converted.content))
     warned = (QAT_FROM_SCRATCH,) if task.recipe.quant.qat.from_scratch else ()
@@ -276,7 +334,9 @@ def _build_control(run: _Run, folder: Path) -> None:
 
     task, report = run.task, run.report("control")
     _configure(task)
-    converted = float_control(task.candidate, run.arrays, run.faces.train, task.recipe, report, run.teacher)
+    converted = float_control(
+        task.candidate, run.arrays, run.faces.train, task.recipe, report, run.teacher, run.journal("control")
+    )
     write_file(folder / "float32_control.tflite", strip(converted.content))
     _write_notes(folder, StageNotes(time.perf_counter() - started, len(converted.content), converted.curves))
 
@@ -334,4 +394,5 @@ def _judge(
         target_far=run.task.recipe.target_far,
         threshold=threshold,
         groups=faces.groups,
+        replicates=run.task.recipe.eval.replicates,
     )

@@ -15,19 +15,20 @@ from numpy.typing import NDArray
 
 from facerec_core import arch
 from facerec_core.batches import shuffled_order, to_network_range, training_batches
+from facerec_core.checkpoint import Journal
 from facerec_core.data.records import FaceSet
-from facerec_core.equalize import even_depthwise, fill_relu6
+from facerec_core.equalize import even_depthwise
 from facerec_core.errors import QuantizationError
 from facerec_core.losses import IDENTITY, TEACHER
 from facerec_core.model import build_network
 from facerec_core.options import Recipe
+from facerec_core.preparation import prepared, restore
 from facerec_core.tf import ConverterError, keras, tf, tfmot
 from facerec_core.train import Phase, PhaseName, Report, Vectors, contrastive_phase, fit, task_phase, with_heads
 from facerec_core.types import Candidate, CurvePoint
-from facerec_core.weights import assign, assign_layer
+from facerec_core.weights import assign_layer
 
 Arrays = Mapping[str, NDArray[Any]]
-EQUALIZING_BATCH = 64
 EVERYTHING = arch.BLOCKS + 1
 """The block after the last one; what follows the blocks counts as block arch.BLOCKS."""
 
@@ -62,13 +63,6 @@ def _convert(converter: Any, scheme: str) -> bytes:
             raise QuantizationError(f"converting to {scheme} failed: {error}") from error
 
 
-def restore(candidate: Candidate, arrays: Arrays) -> Any:
-    """The candidate's headless network with trained weights."""
-    network = build_network(candidate)
-    assign(network, arrays, "the trained float weights", key="the float stage")
-    return network
-
-
 def convert_float(network: Any) -> Converted:
     """The float32 file, the yardstick of the int8 ones."""
     return Converted(_convert(_converter(network), "float32"))
@@ -77,25 +71,6 @@ def convert_float(network: Any) -> Converted:
 def calibration_sample(count: int, size: int, seed: int) -> NDArray[np.int64]:
     """Indices of the training images that set the PTQ ranges: int64 [min(size, count)], sorted."""
     return np.sort(np.random.default_rng(seed).choice(count, min(size, count), replace=False))
-
-
-def equalized(candidate: Candidate, arrays: Arrays, images: NDArray[np.uint8]) -> Arrays:
-    """The same network with channels stretched over the range of their ReLU6.
-
-    Args:
-        candidate: whose weights they are.
-        arrays: the float weights by key.
-        images: uint8 [n, res, res, 3], to see how far each channel goes.
-    """
-    network = restore(candidate, arrays)
-    layers = [layer.name for layer in arch.candidate_layers(candidate) if layer.relu6]
-    outputs = [tf.reduce_max(network.get_layer(f"{name}_relu").output, axis=[0, 1, 2]) for name in layers]
-    largest = tf.function(keras.Model(network.input, outputs), autograph=False)
-    seen = [np.zeros(output.shape[-1], np.float32) for output in outputs]
-    for start in range(0, len(images), EQUALIZING_BATCH):
-        found = largest(to_network_range(images[start : start + EQUALIZING_BATCH]))
-        seen = [np.maximum(before, now.numpy()) for before, now in zip(seen, found, strict=True)]
-    return fill_relu6(arrays, candidate, dict(zip(layers, seen, strict=True)))
 
 
 def post_training(network: Any, images: NDArray[np.uint8]) -> Converted:
@@ -180,6 +155,7 @@ def quantization_aware(
     recipe: Recipe,
     report: Report,
     teacher: Vectors | None = None,
+    journal: Journal | None = None,
 ) -> Converted:
     """QAT: fake-quantise the float network, calibrate its ranges, train on, convert.
 
@@ -190,16 +166,18 @@ def quantization_aware(
         recipe: `quant.qat` says how; the batch size and augmentation are the float recipe's.
         report: called with (step, steps, note).
         teacher: the teacher's unit fingerprints of the images, float32 [n, t]; None without a teacher.
+        journal: where training goes on and what is kept of its epochs; None begins and keeps nothing.
 
     Raises:
         QuantizationError: the conversion failed.
+        StorageError: a checkpoint cannot be written.
         TrainingError: the loss became non-finite.
     """
     quantized = calibrated(candidate, arrays, faces, recipe, report)
     options, curves = recipe.quant.qat, list[CurvePoint]()
     if options.epochs:
         model = restore(candidate, arrays) if options.float_weight and not options.from_scratch else None
-        curves = learn(quantized, arrays, faces, recipe, report, teacher, float_network=model)
+        curves = learn(quantized, arrays, faces, recipe, report, teacher, float_network=model, journal=journal)
     return Converted(convert_quantized(quantized), tuple(curves))
 
 
@@ -210,8 +188,8 @@ def calibrated(candidate: Candidate, arrays: Arrays, faces: FaceSet, recipe: Rec
         network = build_network(candidate)
     else:
         sample = calibration_sample(len(faces.labels), recipe.quant.ptq.calibration_images, recipe.seed)
-        alike = equalized(candidate, arrays, faces.images[sample]) if options.equalize else arrays
-        network = restore(candidate, even_depthwise(alike, candidate))
+        ready = prepared(candidate, arrays, faces.images[sample], options.equalize, options.rounding)
+        network = restore(candidate, even_depthwise(ready, candidate))
     # AutoGraph would only translate, for seconds, what needs no translation.
     quantized = tf.autograph.experimental.do_not_convert(tfmot.quantization.keras.quantize_model)(network)
     _hold_statistics(quantized, before=EVERYTHING)
@@ -238,13 +216,14 @@ def float_control(
     recipe: Recipe,
     report: Report,
     teacher: Vectors | None = None,
+    journal: Journal | None = None,
 ) -> Converted:
     """The float network trained on just as QAT trains: what QAT would gain if it were only more training.
 
     Args and errors as for `quantization_aware`.
     """
     network = restore(candidate, arrays)
-    curves = learn(network, arrays, faces, recipe, report, teacher, name="control")
+    curves = learn(network, arrays, faces, recipe, report, teacher, name="control", journal=journal)
     return Converted(convert_float(network).content, tuple(curves))
 
 
@@ -258,6 +237,7 @@ def learn(
     *,
     float_network: Any = None,
     name: PhaseName = "qat",
+    journal: Journal | None = None,
 ) -> list[CurvePoint]:
     """Train the fake-quantised network in place, as `quant.qat` says, with the heads that trained the float network.
 
@@ -276,4 +256,7 @@ def learn(
         for head in (layer for layer in model.layers if layer.name in (IDENTITY, TEACHER)):
             assign_layer(head, arrays)
     variables = _learning_weights(model, first_block)
-    return fit(model, faces, phase, recipe.train, recipe.seed + 2, report, teacher=teacher, variables=variables)
+    seed = recipe.seed + 2
+    return fit(
+        model, faces, phase, recipe.train, seed, report, teacher=teacher, variables=variables, journal=journal
+    )  # fmt: skip

@@ -20,6 +20,9 @@ from pathlib import Path
 
 from facerec_core.errors import StorageError
 
+CHECKPOINT = ".resume-"
+"""What the name of a checkpoint begins with."""
+
 
 def content_key(*parts: object) -> str:
     """Hash of plain values and dataclasses, the same in every process: 20 hexadecimal digits."""
@@ -48,20 +51,25 @@ class StageStore:
         """Whether the stage is finished."""
         return self.folder(name, key).is_dir()
 
+    def checkpoint(self, name: str, key: str) -> Path:
+        """The file in which a stage in training keeps its last epoch; outside of its folder, which dies with it."""
+        return self._root / f"{CHECKPOINT}{name}-{key}.npz"
+
     def discard(self, name: str, key: str) -> None:
-        """Forget a finished stage, so that it is built again; a folder half removed never looks finished.
+        """Forget a stage, finished or begun, so that it is built again; a folder half removed never looks finished.
 
         Raises:
             StorageError: the folder cannot be moved away.
         """
+        self.checkpoint(name, key).unlink(missing_ok=True)
         folder = self.folder(name, key)
-        condemned = self._root / f"{_mark(folder.name)}discarded"
+        condemned = self._root / f"{hidden_mark(folder.name)}discarded"
         try:
             folder.rename(condemned)
         except FileNotFoundError:
             return
         except OSError as error:
-            raise _storage_error(folder, error) from error
+            raise storage_error(folder, error) from error
         shutil.rmtree(condemned, ignore_errors=True)
 
     @contextmanager
@@ -74,30 +82,43 @@ class StageStore:
         final = self.folder(name, key)
         try:
             self._root.mkdir(parents=True, exist_ok=True)
-            temporary = Path(tempfile.mkdtemp(prefix=_mark(name), dir=self._root))
+            temporary = Path(tempfile.mkdtemp(prefix=hidden_mark(name), dir=self._root))
         except OSError as error:
-            raise _storage_error(final, error) from error
+            raise storage_error(final, error) from error
         try:
             yield temporary
             if not final.is_dir():
                 temporary.rename(final)
         except OSError as error:
             if not final.is_dir():
-                raise _storage_error(final, error) from error
+                raise storage_error(final, error) from error
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
     def clear_leftovers(self) -> None:
-        """Remove what processes of this machine left unfinished when they were killed."""
-        for folder in self._root.glob(f".*-{glob.escape(socket.gethostname())}-*-*"):
-            process = folder.name.rsplit("-", 2)[1]
+        """Remove what processes of this machine left unfinished when they were killed.
+
+        Checkpoints stay, for their stages to go on from, but for those of stages that are finished.
+        """
+        for path in self._root.glob(f".*-{glob.escape(socket.gethostname())}-*-*"):
+            process = path.name.rsplit("-", 2)[1]
             if process.isdecimal() and not _is_alive(int(process)):
-                shutil.rmtree(folder, ignore_errors=True)
+                _remove(path)
+        for path in self._root.glob(f"{CHECKPOINT}*.npz"):
+            if (self._root / path.stem.removeprefix(CHECKPOINT)).is_dir():
+                path.unlink(missing_ok=True)
 
 
-def _mark(name: str) -> str:
-    """What the name of an unfinished folder begins with: hidden, and telling whose it is."""
+def hidden_mark(name: str) -> str:
+    """What the name of something unfinished begins with: hidden, and telling which machine's and process's it is."""
     return f".{name}-{socket.gethostname()}-{os.getpid()}-"
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _is_alive(process: int) -> bool:
@@ -118,7 +139,8 @@ def write_file(path: Path, content: bytes) -> None:
         os.fsync(stream.fileno())
 
 
-def _storage_error(path: Path, error: OSError) -> StorageError:
+def storage_error(path: Path, error: OSError) -> StorageError:
+    """What to say when `path` cannot be written."""
     reason = error.strerror or str(error)
     return StorageError(
         f"cannot write {path}: {reason}; free some space, or set paths.root=PATH to a folder that can be written"

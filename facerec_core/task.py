@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 
 from facerec_core.data.groups import groups_identity
@@ -13,7 +13,7 @@ from facerec_core.stages import content_key
 from facerec_core.teacher import teacher_identity
 from facerec_core.types import SCHEMES, Candidate, Scheme
 
-STAGE_VERSIONS = {"float": 2, "ptq": 2, "qat": 2, "control": 1, "eval": 2}
+STAGE_VERSIONS = {"float": 2, "ptq": 3, "qat": 3, "control": 1, "eval": 3}
 """Goes into the hashes: raise a stage's number when its code changes what it produces."""
 
 STAGE_OF: Mapping[Scheme, str] = {
@@ -22,6 +22,22 @@ STAGE_OF: Mapping[Scheme, str] = {
     "ptq_int8": "ptq",
     "qat_int8": "qat",
 }
+
+
+OFF: Mapping[str, object] = {"progressive": 0.0, "ema": 0.0, "downscale": 0.0, "grey": 0.0}
+"""Options that came later, and the values with which stages are what they were before: such count as not given."""
+
+
+def settled(options: object) -> dict[str, object]:
+    """What of `train.*` decides the weights, by name; how often they are looked at does not."""
+    plain = asdict(options)  # type: ignore[call-overload]
+    plain.pop("validate_epochs", None)
+    return _without_off(plain)
+
+
+def _without_off(plain: Mapping[str, object]) -> dict[str, object]:
+    kept = {name: value for name, value in plain.items() if name not in OFF or value != OFF[name]}
+    return {name: _without_off(value) if isinstance(value, dict) else value for name, value in kept.items()}
 
 
 @dataclass(frozen=True)
@@ -46,7 +62,7 @@ class Task:
             OptionError: the file of initial weights cannot be read.
         """
         own = self.recipe.train
-        train = replace(own, init=init_identity(own.init), teacher=teacher_identity(own.teacher))
+        train = settled(replace(own, init=init_identity(own.init), teacher=teacher_identity(own.teacher)))
         version = STAGE_VERSIONS["float"]
         return content_key("float", version, self.candidate, self.data_fingerprint, train, self.recipe.seed)
 
@@ -66,7 +82,7 @@ class Task:
         named = [groups_identity(groups)] if groups is not None else []
         return content_key(stage, version, source, self.recipe.eval, self.recipe.target_far, *named)
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Identity of the whole: equal keys mean equal results."""
         return content_key([self.stage_key(stage) for stage in self.stages])

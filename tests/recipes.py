@@ -19,8 +19,9 @@ from facerec_core.options import (
 )
 
 NO_AUGMENTATION = AugmentOptions(
-    flip=False, shift=0.0, zoom=0.0, brightness=0.0, contrast=0.0, saturation=0.0, blur=0.0, cutout=0.0
-)
+    flip=False, shift=0.0, zoom=0.0, brightness=0.0, contrast=0.0, saturation=0.0, blur=0.0, cutout=0.0,
+    downscale=0.0, grey=0.0,
+)  # fmt: skip
 
 
 def changed(options: Any, **changes: Any) -> Any:
@@ -37,20 +38,26 @@ def tiny_recipe(**changes: Any) -> Recipe:
     data = DataOptions(
         kind="synthetic", root=None, train_root=None, pairs=None, annotations=None, view=1, image_size=96, crop=1.0,
         skip_broken=False, min_images=2, skip_small=False, max_image_bytes=1_000_000, validation_fraction=0.2,
-        test_fraction=0.2, max_validation_images=None, max_test_images=None, landmarks=None, train_landmarks=None,
-        groups=None, seed=0, synthetic=people,
+        test_fraction=0.2, max_validation_images=None, max_validation_images_each=None, max_test_images=None,
+        landmarks=None, train_landmarks=None, groups=None, seed=0, synthetic=people,
     )  # fmt: skip
     train = TrainOptions(
         epochs=1, batch_size=8, learning_rate=2e-3, warmup_epochs=0.0, weight_decay=1e-4, clip_norm=1.0, loss="arcface",
         loss_weight=1.0, margin_epochs=0.0, teacher=None, teacher_weight=1.0, sampling="images",
         label_smoothing=0.0, scale=16.0, margin=0.2, init="none", augment=NO_AUGMENTATION,
+        progressive=0.0, ema=0.0, validate_epochs=0,
         finetune=FinetuneOptions(epochs=0, learning_rate=1e-3, temperature=0.1),
     )  # fmt: skip
     qat = QatOptions(
         epochs=1, learning_rate=1e-4, scope="all", calibration_batches=3, calibration_decay=0.5,
-        freeze_batch_norm=True, equalize=False, float_weight=0.0, control=False, from_scratch=False,
+        freeze_batch_norm=True, equalize=False, rounding="nearest", float_weight=0.0, control=False, from_scratch=False,
     )  # fmt: skip
     recipe = Recipe(
-        data, train, QuantOptions(PtqOptions(8, equalize=False), qat), EvalOptions("fast", 8, 2), target_far=0.4, seed=0
+        data,
+        train,
+        QuantOptions(PtqOptions(8, equalize=False, rounding="nearest"), qat),
+        EvalOptions("fast", 8, 2, 40),
+        target_far=0.4,
+        seed=0,
     )
     return changed(recipe, **changes)

@@ -231,3 +231,61 @@ def test_in_balanced_batches_everyone_has_a_partner(labels, batch_size, seed):
         counts = np.bincount(labels[batch])
         assert all(count % 4 == 0 for count in counts)
         assert all((labels == label).sum() > 1 for label in set(labels[batch]))
+
+
+@pytest.mark.parametrize("side", [96, 160])
+def test_a_mirror_alone_is_to_the_bit_what_resampling_makes_of_it(side):
+    images = pictures(16, side)
+    resampled = augmented(images, changed(NO_AUGMENTATION, flip=True, shift=1e-12))
+    assert np.array_equal(augmented(images, changed(NO_AUGMENTATION, flip=True)), resampled)
+
+
+def test_batches_that_begin_later_are_the_later_batches(numbered):
+    order = np.random.default_rng(0).permutation(20)
+    whole = training_batches(numbered, order, 4, ALL, 3)
+    rest = training_batches(numbered, order[8:], 4, ALL, 3, first_step=2)
+    for (images, (labels, _)), (found, (of, _)) in zip(list(whole)[2:], rest, strict=True):
+        assert np.array_equal(images, found)
+        assert np.array_equal(labels, of)
+
+
+def test_downscaling_and_grey_leave_the_other_changes_as_they_were():
+    images = pictures(16, 32)
+    plain = augmented(images, ALL)
+    assert np.allclose(augmented(images, changed(ALL, downscale=1.0)), plain, atol=1e-5)
+    assert np.allclose(augmented(images, changed(ALL, grey=1e-9)), plain, atol=1e-5)
+
+
+def test_downscaling_takes_detail_from_half_of_the_images_and_keeps_the_mean():
+    checks = np.indices((32, 32)).sum(0) % 2 * 2.0 - 1.0
+    images = np.broadcast_to(checks[None, :, :, None], (400, 32, 32, 3)).astype(np.float32)
+    out = augmented(images, changed(NO_AUGMENTATION, downscale=4.0))
+    touched = np.abs(out - images).max((1, 2, 3)) > 1e-4
+    assert 140 < touched.sum() < 260
+    assert np.allclose(out.mean((1, 2, 3)), 0, atol=0.05)
+    assert np.median(out[touched].std((1, 2, 3))) < 0.3
+    assert np.array_equal(out[~touched], images[~touched])
+
+
+def test_downscaling_by_two_is_the_mean_of_four_pixels_enlarged_bilinearly(monkeypatch):
+    from facerec_core import batches
+    from facerec_core.tf import tf
+
+    image = pictures(1, 16)
+    # Chosen, and by the largest factor there is.
+    monkeypatch.setattr(
+        tf.random, "stateless_uniform", lambda shape, seed, low=0.0, high=1.0: tf.fill(shape, high * 0.49)
+    )
+    found = batches._shrink(image, changed(NO_AUGMENTATION, downscale=2 / 0.49), [None, None]).numpy()
+    small = tf.image.resize(image, (8, 8), method="area")
+    assert np.allclose(found, tf.image.resize(small, (16, 16), method="bilinear"), atol=1e-5)
+
+
+def test_grey_takes_the_colour_of_its_share_of_the_images():
+    images = 0.5 * pictures(400, 8)
+    out = augmented(images, changed(NO_AUGMENTATION, grey=0.3))
+    colourless = np.ptp(out, axis=-1).max((1, 2)) < 1e-6
+    assert 80 < colourless.sum() < 160
+    luma = (images * (0.299, 0.587, 0.114)).sum(-1)
+    assert np.allclose(out[colourless][..., 0], luma[colourless], atol=1e-5)
+    assert np.allclose(out[~colourless], images[~colourless], atol=1e-5)

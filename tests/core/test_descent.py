@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from facerec_core.descent import AdamW, WarmupCosine, make_step
+from facerec_core.descent import AdamW, Averages, WarmupCosine, make_step
 from facerec_core.tf import keras, tf
 
 
@@ -68,3 +68,32 @@ def test_without_a_gradient_only_decay_moves_and_only_matrices():
     optimizer.apply([tf.zeros(v.shape) for v in model.trainable_variables])
     for a, b in zip(before, model.get_weights(), strict=True):
         assert np.allclose(b, a * (1 - 0.1 * 0.5) if a.ndim > 1 else a, atol=1e-7)
+
+
+def test_averages_follow_the_weights_by_their_formula_and_change_no_step():
+    decay, rng = 0.3, np.random.default_rng(0)
+    batches = [[tf.constant(rng.normal(size=(8, n)).astype(np.float32)) for n in (5, 2)] for _ in range(6)]
+
+    def run(averaged):
+        model = small_model()
+        optimizer = AdamW(model.trainable_variables, WarmupCosine(0.05, 0, 10), 0.1, 0.5)
+        averages = Averages(model.trainable_variables, decay) if averaged else None
+        step = make_step(model, keras.losses.mean_squared_error, optimizer, averages)
+        seen = [model.get_weights()]
+        for x, y in batches:
+            step(x, y)
+            seen.append(model.get_weights())
+        return model, averages, seen
+
+    (model, averages, seen), plain = run(averaged=True), run(averaged=False)[2]
+    assert all(np.array_equal(a, b) for a, b in zip(seen[-1], plain[-1], strict=True))
+    expected = seen[0]
+    for number, weights in enumerate(seen[1:], 1):
+        share = min(decay, (1 + number) / (10 + number))
+        expected = [share * mean + (1 - share) * now for mean, now in zip(expected, weights, strict=True)]
+    with averages.in_place():
+        assert all(np.allclose(a, b, atol=1e-6) for a, b in zip(model.get_weights(), expected, strict=True))
+        assert not np.allclose(model.get_weights()[0], seen[-1][0], atol=1e-6)
+    assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), seen[-1], strict=True))
+    averages.take_over()
+    assert all(np.allclose(a, b, atol=1e-6) for a, b in zip(model.get_weights(), expected, strict=True))

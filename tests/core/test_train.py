@@ -3,8 +3,10 @@ import dataclasses
 import numpy as np
 import pytest
 
+from facerec_core.data.records import FaceSet
 from facerec_core.errors import DataError, OptionError, StorageError, TrainingError
-from facerec_core.train import train_float
+from facerec_core.model import build_network
+from facerec_core.train import lower_resolution, train_float, with_input
 from facerec_core.types import Candidate
 from facerec_core.weights import write_arrays
 from tests.core.conftest import silent
@@ -119,3 +121,44 @@ def test_fine_tuning_without_two_images_of_anyone_is_refused(faces):
     alone = dataclasses.replace(faces, images=faces.images[:4], labels=faces.labels[:4])
     with pytest.raises(DataError, match=r"no identity has two training images.*train\.finetune\.epochs=0"):
         train(alone, finetune__epochs=1)
+
+
+@pytest.mark.parametrize(("side", "lower"), [(96, 64), (128, 96), (160, 96), (192, 128), (224, 160)])
+def test_the_lower_resolution_is_on_the_grid_and_at_most_three_quarters(side, lower):
+    assert lower_resolution(side) == lower
+
+
+def test_a_network_for_smaller_images_has_the_very_same_weights():
+    network = build_network(CANDIDATE)
+    smaller = with_input(network, 64)
+    assert smaller.input_shape == (None, 64, 64, 3)
+    assert [id(weight) for weight in smaller.weights] == [id(weight) for weight in network.weights]
+    network.get_layer("stem").kernel.assign_add(np.ones((3, 3, 3, 16), np.float32))
+    rebuilt = build_network(dataclasses.replace(CANDIDATE, resolution=64))
+    rebuilt.set_weights(network.get_weights())
+    image = np.random.default_rng(0).uniform(-1, 1, (2, 64, 64, 3)).astype(np.float32)
+    assert np.allclose(smaller(image), rebuilt(image), atol=1e-5)
+
+
+def test_the_first_epochs_see_the_smaller_faces_and_one_schedule_goes_through(faces):
+    asked, reports = [], []
+
+    def at(side):
+        asked.append(side)
+        return FaceSet(faces.images[:, :side, :side].copy(), faces.labels, faces.names, faces.identities)
+
+    recipe = tiny_recipe(train__epochs=2, train__progressive=0.5, train__batch_size=16).train
+    found = train_float(CANDIDATE, faces, recipe, 0, lambda *seen: reports.append(seen[:2]), faces_at=at)
+    assert asked == [64]
+    assert reports == [(step, 4) for step in range(1, 5)]
+    assert [(point.phase, point.epoch) for point in found.curves] == [("train", 1), ("train", 2)]
+    assert np.isfinite(found.arrays["stem__kernel"]).all()
+
+
+def test_averaged_weights_are_what_is_kept(faces):
+    plain = _again(faces, batch_size=16).arrays
+    averaged = _again(faces, batch_size=16, ema=0.9).arrays
+    assert not np.array_equal(plain["stem__kernel"], averaged["stem__kernel"])
+    statistics = [key for key in plain if "moving" in key]
+    assert statistics
+    assert all(np.array_equal(plain[key], averaged[key]) for key in statistics)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from facerec_core import arch
 from facerec_core.errors import OptionError
-from facerec_core.initial import check_init, init_identity, initial_arrays, slice_arrays
+from facerec_core.initial import check_init, grow_arrays, init_identity, initial_arrays, slice_arrays
 from facerec_core.types import Candidate
 from facerec_core.weights import write_arrays
 
@@ -134,3 +134,38 @@ def test_imagenet_needs_a_width_keras_has_weights_for():
     assert init_identity("imagenet") == "imagenet"
     with pytest.raises(OptionError, match=r"at width 0\.6: weights exist for 0\.35, 0\.5, 0\.75"):
         check_init("imagenet", Candidate(0.6, 96, 1280))
+
+
+def test_growing_keeps_the_narrow_network_and_reads_nothing_new() -> None:
+    narrow = random_arrays(0.35, 448)
+    out = grow_arrays(narrow, 0.5, 640)
+    for layer in arch.layers(0.5, 96, 640):
+        if not layer.batch_norm:
+            continue
+        depthwise = layer.kind == "depthwise"
+        key = f"{layer.name}__depthwise_kernel" if depthwise else f"{layer.name}__kernel"
+        _, _, reads, writes = narrow[key].shape
+        assert out[key].shape[2] == layer.channels_in
+        np.testing.assert_array_equal(out[key][:, :, :reads, :writes], narrow[key])
+        if not depthwise:
+            assert not out[key][:, :, reads:].any()
+        for vector, fresh in zip(VECTORS, (1.0, 0.0, 0.0, 1.0), strict=True):
+            name = f"{layer.name}_bn__{vector}"
+            assert len(out[name]) == layer.channels_out
+            np.testing.assert_array_equal(out[name][: len(narrow[name])], narrow[name])
+            assert (out[name][len(narrow[name]) :] == fresh).all()
+
+
+def test_growing_is_the_same_every_time() -> None:
+    narrow = random_arrays(0.35, 448)
+    first, second = (grow_arrays(narrow, 0.5, 640) for _ in range(2))
+    assert all(np.array_equal(first[key], second[key]) for key in first)
+
+
+def test_a_wider_network_cannot_be_grown(tmp_path: Path) -> None:
+    path = tmp_path / "wide.npz"
+    write_arrays(path, random_arrays(0.5, 640))
+    with pytest.raises(OptionError, match="grow:FILE of a network at most as wide"):
+        check_init(f"grow:{path}", Candidate(0.35, 96, 448))
+    assert init_identity(f"grow:{path}").startswith("grow:")
+    assert init_identity(f"grow:{path}") != init_identity(f"slice:{path}") != init_identity(str(path))

@@ -1,9 +1,9 @@
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
 from facerec_core.errors import OptionError
-from facerec_core.task import Task
+from facerec_core.task import Task, settled
 from facerec_core.types import Candidate
 from tests.recipes import changed, tiny_recipe
 
@@ -33,6 +33,10 @@ def moved(one, other):
         (FLOAT, {"train__loss": "softmax"}),
         (FLOAT, {"train__augment__flip": True}),
         (FLOAT, {"train__finetune__epochs": 1}),
+        (FLOAT, {"train__progressive": 0.5}),
+        (FLOAT, {"train__ema": 0.9}),
+        (FLOAT, {"train__augment__downscale": 2.0}),
+        (FLOAT, {"train__augment__grey": 0.1}),
         (PTQ, {"quant__ptq__calibration_images": 9}),
         (QAT, {"quant__qat__scope": 3}),
         (QAT, {"quant__qat__freeze_batch_norm": False}),
@@ -56,6 +60,19 @@ def test_an_option_moves_the_stages_that_depend_on_it_and_no_others(first, chang
 def test_the_architecture_and_the_data_move_everything(candidate):
     assert moved(task(), replace(task(), candidate=candidate)) == set(STAGES)
     assert moved(task(), replace(task(), data_fingerprint="other")) == set(STAGES)
+
+
+def test_how_often_training_is_looked_at_is_no_part_of_the_identity():
+    assert task(tiny_recipe(train__validate_epochs=2)).key == task().key
+
+
+def test_options_that_came_later_leave_the_keys_of_stages_made_without_them():
+    plain = asdict(task().recipe.train)
+    for name in ("progressive", "ema", "validate_epochs"):
+        del plain[name]
+    for name in ("downscale", "grey"):
+        del plain["augment"][name]
+    assert settled(task().recipe.train) == plain
 
 
 def test_a_control_adds_its_stages_and_moves_no_other():
