@@ -81,11 +81,16 @@ def _several_sizes(sizes: Sequence[int], several: int) -> list[int]:
     return [int(size) for size in out]
 
 
-def cap_identities(counts: Mapping[str, int], max_images: int | None, seed: int) -> tuple[str, ...]:
-    """Whole identities that together have at most `max_images` images, those with several images first.
+def cap_identities(
+    counts: Mapping[str, int], max_images: int | None, seed: int, each: int | None = None
+) -> tuple[str, ...]:
+    """Identities that together have at most `max_images` images, those with several images first.
 
-    Genuine pairs need several images of a person, so they are what a small validation set must not lose.
+    Genuine pairs need several images of a person, so they are what a small validation set must not lose. No identity
+    counts for more than `each` images.
     """
+    if each is not None:
+        counts = {identity: min(count, each) for identity, count in counts.items()}
     if max_images is None:
         return tuple(sorted(counts))
     shuffled = sorted(counts)

@@ -32,6 +32,7 @@ def options(**changes) -> DataOptions:
         "validation_fraction": 0.25,
         "test_fraction": 0.25,
         "max_validation_images": None,
+        "max_validation_images_each": None,
         "max_test_images": None,
         "landmarks": None,
         "train_landmarks": None,

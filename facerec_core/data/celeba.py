@@ -72,7 +72,8 @@ class CelebaSource:
     def _kept(self, split: str, most_images: int | None) -> tuple[str, ...]:
         counts = counts_of(self._trees.root)
         people = {identity: counts[identity] for identity in self._people[split] if identity in counts}
-        return cap_identities(people, most_images, self._options.seed)
+        each = self._options.max_validation_images_each if split == "validation" else None
+        return cap_identities(people, most_images, self._options.seed, each)
 
     def fingerprint(self) -> str:
         """Hash of the images' names and bytes and of the crop."""

@@ -89,7 +89,8 @@ def hold_out(tree: IdentityTree, options: DataOptions) -> tuple[tuple[str, ...],
     counts, fraction = counts_of(tree), options.validation_fraction
     _, chosen = split_identities(counts, (1 - fraction, fraction), options.seed)
     chosen_counts = {identity: counts[identity] for identity in chosen}
-    validation = cap_identities(chosen_counts, options.max_validation_images, options.seed)
+    most, each = options.max_validation_images, options.max_validation_images_each
+    validation = cap_identities(chosen_counts, most, options.seed, each)
     return tuple(sorted(counts.keys() - set(validation))), validation
 
 
@@ -116,8 +117,9 @@ class FolderSource:
         """List and split the images; raises DataError."""
         trees, pairs = self._trees, self._pairs()
         train, validation, test = self._split(_people(pairs) if pairs is not None else None)
-        kept = self._capped(validation, self._options.max_validation_images)
-        tested = self._capped(test, self._options.max_test_images)
+        options = self._options
+        kept = self._capped(validation, options.max_validation_images, options.max_validation_images_each)
+        tested = self._capped(test, options.max_test_images)
         return SourceIndex(
             train=images_of(train, trees.train or trees.root),
             validation=images_of(kept, trees.root),
@@ -127,10 +129,11 @@ class FolderSource:
             left_out=images_of({*validation, *test} - {*kept, *tested}, trees.root),
         )
 
-    def _capped(self, identities: Iterable[str], most_images: int | None) -> tuple[str, ...]:
-        """Whole identities with at most that many images."""
+    def _capped(self, identities: Iterable[str], most_images: int | None, each: int | None = None) -> tuple[str, ...]:
+        """Identities with at most that many images."""
         counts = counts_of(self._trees.root)
-        return cap_identities({name: counts.get(name, 0) for name in identities}, most_images, self._options.seed)
+        found = {name: counts.get(name, 0) for name in identities}
+        return cap_identities(found, most_images, self._options.seed, each)
 
     def _split(self, tested: set[str] | None) -> Sequence[tuple[str, ...]]:
         """The identities of train, validation and test."""

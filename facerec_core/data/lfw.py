@@ -136,7 +136,9 @@ class LfwSource:
         else:
             train, validation = tuple(trees.train.by_identity), tuple(counts)
         counts = {identity: counts[identity] for identity in validation}
-        return train, cap_identities(counts, options.max_validation_images, options.seed)
+        return train, cap_identities(
+            counts, options.max_validation_images, options.seed, options.max_validation_images_each
+        )
 
     def _validation_pairs(
         self, view: View1, validation: Collection[str], absent: Iterable[BrokenImage]

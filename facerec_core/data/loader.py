@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from facerec_core.data import cache
 from facerec_core.data.groups import read_groups
 from facerec_core.data.records import FaceData
-from facerec_core.data.selection import check_small, check_splits, face_set, pair_up, without_broken
+from facerec_core.data.selection import check_small, check_splits, face_set, few_of_each, pair_up, without_broken
 from facerec_core.data.source import FaceSource, ImageRef, SourceIndex
 from facerec_core.errors import BrokenImageError, require
 from facerec_core.options import DataOptions
@@ -89,7 +89,7 @@ def load_faces(
         StorageError: the cache cannot be written.
     """
     source = source or open_source(options)
-    index = source.index()
+    index = few_of_each(source.index(), options)
     if not index.broken:
         check_small(index.train, options)
         check_splits(index, options)

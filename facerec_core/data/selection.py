@@ -35,6 +35,26 @@ def _knob(split: str, options: DataOptions) -> str:
     return f", or raise data.{split}_fraction" if options.kind == "folder" else ""
 
 
+def few_of_each(index: SourceIndex, options: DataOptions) -> SourceIndex:
+    """The index with at most `max_validation_images_each` images of whoever validates, those in given pairs first.
+
+    A person with n images makes n (n - 1) / 2 genuine pairs: one with hundreds would decide what is chosen.
+    """
+    each = options.max_validation_images_each
+    if each is None:
+        return index
+    paired = {name for pair in index.validation_pairs or () for name in (pair.first, pair.second)}
+    of_each: Counter[str] = Counter()
+    kept = set()
+    for ref in sorted(index.validation, key=lambda ref: ref.name not in paired):
+        of_each[ref.identity] += 1
+        if of_each[ref.identity] <= each or ref.name in paired:
+            kept.add(ref.name)
+    validation = tuple(ref for ref in index.validation if ref.name in kept)
+    dropped = tuple(ref for ref in index.validation if ref.name not in kept)
+    return replace(index, validation=validation, left_out=(*index.left_out, *dropped))
+
+
 def _labels(refs: Sequence[ImageRef]) -> tuple[tuple[str, ...], NDArray[np.int64]]:
     identities = tuple(sorted({ref.identity for ref in refs}))
     label = {identity: i for i, identity in enumerate(identities)}

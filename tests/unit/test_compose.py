@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import conf
 from facerec_core.errors import OptionError, UsageError
 from sweep.compose import Composer, open_composer
+from sweep.grid import expand
 from sweep.schema import Settings, check_sweep, make_settings
 
 CONF = Path(str(conf.__file__)).parent
@@ -27,6 +28,27 @@ def composer():
 
 def axes(points: tuple[Settings, ...]) -> list[tuple[float, int]]:
     return [(p.width, p.res) for p in points]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["width=0.35,0.5", "res=96,128", "seed=1,2,3", "train.epochs=4"],
+        ["train=default,distilled", "train.epochs=1,2", "train.teacher=null"],
+        ["sweep=null", "train.init=none,imagenet", "data.root=null,faces"],
+        ["train.augment={flip:false},{flip:true}", "seed=1,2"],
+        ["seed=1,2", "res=${seed}00"],
+    ],
+)
+def test_points_of_a_sweep_equal_those_composed_one_by_one(composer: Composer, lines: list[str]) -> None:
+    overrides = composer.parse(lines)
+    try:
+        alone = [composer.one(point) for point in expand(overrides)]
+    except UsageError as error:
+        with pytest.raises(type(error), match=re.escape(str(error))):
+            composer.many(lines)
+        return
+    assert list(composer.many(lines)) == list(dict.fromkeys(alone))
 
 
 def test_defaults_are_the_smallest_published_network(composer: Composer) -> None:
@@ -109,7 +131,7 @@ def test_an_experiment_can_be_chosen_with_and_without_plus(composer: Composer) -
 
 
 def test_debug_wins_over_the_experiment(composer: Composer) -> None:
-    assert composer.one(["experiment=lfw_quick", "debug=fast", "data.root=x"]).train.epochs == 1
+    assert composer.one(["experiment=lfw_identities", "debug=fast", "data.root=x"]).train.epochs == 1
 
 
 def test_the_config_of_a_point_is_json_and_gives_the_point_back(composer: Composer) -> None:

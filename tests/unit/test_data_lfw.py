@@ -1,7 +1,11 @@
+from collections import Counter
+from dataclasses import replace
+
 import pytest
 
 from facerec_core.data.lfw import LfwSource
 from facerec_core.data.lfw_protocol import VIEW_1 as FILES
+from facerec_core.data.selection import few_of_each
 from facerec_core.errors import DataError
 from tests.image_files import crowd, lfw_files, options, people, write_folder, write_tar, write_zip
 
@@ -62,6 +66,21 @@ def test_a_cap_keeps_people_with_several_images_and_draws_the_pairs_it_broke(pac
     assert len(found.validation) <= 10
     assert {TRAIN[name] for name in identities(found.validation)} <= {2, 3}
     assert found.validation_pairs is None
+
+
+def test_nobody_validates_with_more_than_a_few_images_but_for_those_in_pairs(pack, tmp_path):
+    chosen = options(
+        kind="lfw", root=str(pack), train_root=str(write_folder(tmp_path / "t", crowd(5))), max_validation_images_each=2
+    )
+    whole = LfwSource(chosen).index()
+    few = few_of_each(whole, chosen)
+    kept = Counter(ref.identity for ref in few.validation)
+    assert set(kept) == set(TRAIN)
+    assert max(kept.values()) == 2
+    paired = {name for pair in few.validation_pairs or () for name in (pair.first, pair.second)}
+    assert paired <= {ref.name for ref in few.validation}
+    assert {*few.validation, *few.left_out} >= set(whole.validation)
+    assert few_of_each(whole, replace(chosen, max_validation_images_each=None)) == whole
 
 
 def as_folder(tmp_path):

@@ -60,6 +60,12 @@ def test_capping_keeps_identities_with_several_images_first():
     assert cap_identities(counts, None, 0) == tuple(sorted(counts))
 
 
+def test_capping_counts_nobody_for_more_than_a_few_images():
+    counts = {"many": 500, **{f"two{i}": 2 for i in range(5)}}
+    assert "many" not in cap_identities(counts, 20, 0)
+    assert cap_identities(counts, 20, 0, each=4) == tuple(sorted(counts))
+
+
 label_lists = st.lists(st.integers(1, 6), min_size=4, max_size=40).filter(lambda c: sum(n > 1 for n in c) >= 2)
 
 

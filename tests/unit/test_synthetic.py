@@ -39,6 +39,7 @@ def options(seed: int = 0, difficulty: float = 1.0, train: int = 3, evaluation: 
         validation_fraction=0.1,
         test_fraction=0.1,
         max_validation_images=None,
+        max_validation_images_each=None,
         max_test_images=None,
         landmarks=None,
         train_landmarks=None,
