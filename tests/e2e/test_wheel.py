@@ -34,7 +34,12 @@ def run(installed, cwd, *arguments):
 
 
 def test_configuration_tables_and_templates_are_inside(installed):
-    for folder, pattern in (("conf", "*.yaml"), ("facerec_core", "*.csv"), ("analysis", "*.j2")):
+    for folder, pattern in (
+        ("conf", "*.yaml"),
+        ("facerec_core", "*.csv"),
+        ("facerec_core", "*.c"),
+        ("analysis", "*.j2"),
+    ):
         ours = {path.relative_to(CHECKOUT) for path in (CHECKOUT / folder).rglob(pattern)}
         assert ours
         assert ours == {path.relative_to(installed) for path in (installed / folder).rglob(pattern)}

@@ -1,0 +1,169 @@
+"""Galleries that were cut, changed or made up, and disks that fill: nothing wrong is ever taken for a gallery."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import struct
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from facerec_core.errors import DataError, StorageError
+from facerec_core.gallery import files
+from facerec_core.gallery.decoding import decode
+from facerec_core.gallery.encoding import encode
+from facerec_core.gallery.files import locked, read_gallery, write_gallery
+from tests.galleries import empty, people, with_checksum
+
+CONTENT = encode(people({"Ada": 2, "Bö": 1}))
+
+
+def refused(content: bytes) -> str:
+    with pytest.raises(DataError) as caught:
+        decode(content, "faces.fpdb")
+    assert str(caught.value).startswith("faces.fpdb: got ")
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("size", range(len(CONTENT)))
+def test_truncated_at_every_length(size) -> None:
+    refused(CONTENT[:size])
+
+
+def test_anything_behind_the_end_is_noticed() -> None:
+    assert "bytes, " in refused(CONTENT + b"\0")
+
+
+def test_every_flipped_bit_is_noticed() -> None:
+    for position in range(8 * len(CONTENT)):
+        flipped = bytearray(CONTENT)
+        flipped[position // 8] ^= 1 << position % 8
+        refused(bytes(flipped))
+
+
+def test_what_passes_the_checksum_is_a_gallery_or_refused() -> None:
+    """Every byte set to several values, the checksum made to fit: whatever is accepted encodes to itself."""
+    accepted = 0
+    for position in range(len(CONTENT) - 4):
+        for value in {0, 1, 127, 128, 255, CONTENT[position] ^ 1, CONTENT[position] ^ 128}:
+            changed = bytearray(CONTENT)
+            changed[position] = value
+            content = with_checksum(bytes(changed))
+            try:
+                gallery = decode(content, "faces.fpdb")
+            except DataError:
+                continue
+            accepted += 1
+            assert encode(gallery) == content
+    assert accepted > 100  # another model, side or threshold is no damage
+
+
+@pytest.mark.parametrize(
+    ("offset", "form", "value", "reason"),
+    [
+        (0, "4s", b"FPDC", "no gallery"),
+        (4, "H", 2, "format version 2, allowed: 1"),
+        (8, "I", 1, "bytes, 1 expected"),
+        (12, "H", 0, "offsets"),
+        (12, "H", 9, "offsets"),
+        (16, "I", 2**32 - 1, "offsets"),
+        (20, "I", 2**32 - 1, "offsets"),
+        (24, "I", 0, "offsets"),
+        (36, "I", 2**31, "offsets"),
+        (41, "B", 3, "scheme 3"),
+        (42, "B", 0, "method 0"),
+        (43, "B", 0, "0 thresholds"),
+        (43, "B", 5, "5 thresholds"),
+        (44, "f", float("nan"), "scale"),
+        (44, "f", 0.0, "scale"),
+        (48, "H", 0, "side"),
+        (52, "I", 1_000_001, "crop"),
+        (56, "Q", 1, "reserved"),
+        (96, "I", 1_000_000_001, "FAR beyond 1"),
+        (100, "i", -(2**31), "threshold"),
+        (104, "I", 5, "thresholds beyond the last"),
+        (128, "I", 2**32 - 1, "length that is not the fingerprint's"),
+        (128 + 3 * 12, "I", 1, "table of people"),
+        (128 + 3 * 12 + 8, "I", 0, "table of people"),
+        (128 + 3 * 12 + 12, "I", 2**32 - 1, "table of people"),
+        (128 + 3 * 12 + 24, "B", 0, "the name of person 0"),
+        (128 + 3 * 12 + 24, "B", 0xFF, "not UTF-8"),
+        (128 + 3 * 12 + 24, "B", ord("Z"), "not in order"),
+        (len(CONTENT) - 5, "B", 1, "name of person 1"),
+    ],
+)
+def test_what_is_refused_though_the_checksum_fits(offset, form, value, reason) -> None:
+    changed = bytearray(CONTENT)
+    struct.pack_into(f"<{form}", changed, offset, value)
+    assert reason in refused(with_checksum(bytes(changed)))
+
+
+def test_noise_is_no_gallery() -> None:
+    rng = np.random.default_rng(0)
+    for size in range(300):
+        refused(rng.bytes(size))
+        refused(b"FPDB" + rng.bytes(size))
+
+
+def test_a_gallery_on_disk_is_its_owners(tmp_path) -> None:
+    path = tmp_path / "faces.fpdb"
+    previous = os.umask(0)
+    try:
+        write_gallery(path, people({"Ada": 1}))
+        write_gallery(path, people({"Bob": 2}))
+    finally:
+        os.umask(previous)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert read_gallery(path).names == ("Bob",)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_full_disk_leaves_the_gallery_as_it_was(tmp_path, monkeypatch) -> None:
+    path = tmp_path / "faces.fpdb"
+    write_gallery(path, people({"Ada": 1}))
+    before = path.read_bytes()
+
+    def full(temporary, content) -> None:
+        temporary.write_bytes(content[:50])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files, "write_file", full)
+    with pytest.raises(StorageError, match=r"cannot write .*faces\.fpdb: No space left"):
+        write_gallery(path, people({"Bob": 1}))
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_of_many_changes_at_once_none_is_lost(tmp_path) -> None:
+    path = tmp_path / "faces.fpdb"
+    write_gallery(path, empty())
+
+    def enrol(number: int) -> None:
+        with locked(path):
+            write_gallery(path, people({f"P{number}": 1}, read_gallery(path)))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(enrol, range(8)))
+    assert read_gallery(path).names == tuple(f"P{number}" for number in range(8))
+
+
+def test_a_link_is_followed_and_stays(tmp_path) -> None:
+    (tmp_path / "real").mkdir()
+    link = tmp_path / "faces.fpdb"
+    link.symlink_to(tmp_path / "real" / "faces.fpdb")
+    write_gallery(link, empty())
+    assert link.is_symlink()
+    assert (tmp_path / "real" / "faces.fpdb").is_file()
+
+
+def test_files_that_cannot_be_read_are_named(tmp_path) -> None:
+    with pytest.raises(DataError, match=r"absent\.fpdb: got no such file"):
+        read_gallery(tmp_path / "absent.fpdb")
+    with pytest.raises(StorageError, match="cannot read"):
+        read_gallery(tmp_path)
+    with pytest.raises(StorageError, match="make the folder first"), locked(tmp_path / "absent" / "faces.fpdb"):
+        pass
