@@ -3,24 +3,39 @@
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from facerec_core.errors import StorageError, TrackingError, UsageError
-from facerec_core.pipeline import forget, is_finished
-from facerec_core.stages import StageStore, content_key
+from facerec_core.stages import content_key
 from facerec_core.types import RunRecord
 from sweep import records
 from sweep.console import Display
-from sweep.forecast import remember
+from sweep.executors import Site, check_executor, open_executor
+from sweep.forecast import forecaster
 from sweep.interrupts import Interrupts
+from sweep.patience import Patience
 from sweep.points import Point, make_points
 from sweep.scheduler import Scheduler
 from sweep.schema import Invocation, Settings
+from sweep.sources import Listed, Source
 from sweep.tracking import Tracker
 from sweep.tracking_store import check_root
-from sweep.workers import Finished, carry_through
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A sweep that is ready to begin: its name, what its own run shows (MLflow parameters), and its points' source."""
+
+    name: str
+    parameters: Mapping[str, str]
+    source: Source
+
+
+Prepare = Callable[[Path, Display], Prepared]
+"""Opens data and makes points, given the results folder and the display; UsageErrors leave nothing behind."""
 
 
 def run_sweep(settings: Sequence[Settings], invocation: Invocation) -> int:
@@ -30,20 +45,51 @@ def run_sweep(settings: Sequence[Settings], invocation: Invocation) -> int:
         KeyboardInterrupt: Ctrl-C or SIGTERM, after the sweep was ended tidily.
         UsageError: something the whole sweep needs cannot be used: data, folders, the tracker.
     """
-    first = settings[0]
+
+    def prepare(root: Path, display: Display) -> Prepared:
+        points = make_points(settings, root, display)
+        name = settings[0].sweep or f"{invocation.verb}-{content_key([point.key for point in points])[:8]}"
+        _foresee(points, display)
+        return Prepared(name, records.sweep_parameters(points), Listed(points))
+
+    return carry_sweep(settings[0], invocation, prepare)
+
+
+def carry_sweep(first: Settings, invocation: Invocation, prepare: Prepare) -> int:
+    """Carry through whatever a source asks for, as one tracked sweep; 0 when no candidate failed, else 1.
+
+    `multirun` and `search` end here. The steps: the root is checked, signals are taken over, `prepare(root, display)`
+    opens the data and gives name, parameters and source; then, under the sweep's lock and inside its run, the source
+    is asked, its points are carried through on the executor of `first`, each record is tracked and then told to the
+    source. Records this sweep has from earlier starts, failures aside, are told without training; so a search that is
+    started again hands its unfinished points out once more and hears of those that were finished. With `force=true`
+    they are trained again.
+
+    Args:
+        first: what all points of the sweep share: paths, tracking, board, budget, executor.
+        invocation: what was typed.
+        prepare: makes the sweep ready; a UsageError out of it leaves no new folders.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C or SIGTERM, after the sweep was ended tidily.
+        UsageError: something the whole sweep needs cannot be used: data, folders, the tracker, the executor.
+    """
     root = first.paths.folder
     check_root(root)
+    check_executor(first)
     with Interrupts() as interrupts, Display() as display:
         with _no_empty_folders(root):
-            points = make_points(settings, root, display)
-        name = first.sweep or f"{invocation.verb}-{content_key([point.key for point in points])[:8]}"
+            prepared = prepare(root, display)
+        name = prepared.name
         with _only_one(root, name):
+            display.publish(root, name, invocation.command)
             display.doing("opening the tracker")
-            tracker = Tracker.open(root, first.tracking.uri, first.tracking.experiment)
-            display.say(f"sweep {name}: {len(points)} candidate(s), results in {root}")
-            display.expect(len(points))
+            patience = Patience(first.tracking.patience_s, display.say)
+            tracker = Tracker.open(root, first.tracking.uri, first.tracking.experiment, patience=patience)
+            display.say(f"sweep {name}: {prepared.source.expected} candidate(s), results in {root}")
+            display.expect(prepared.source.expected)
             try:
-                failed = _track(tracker, name, points, invocation, display, interrupts)
+                failed = _track(tracker, prepared, first, invocation, display, interrupts)
             except KeyboardInterrupt:
                 display.say(f"sweep {name} is stopped; the same command goes on from its last finished stage")
                 raise
@@ -51,6 +97,18 @@ def run_sweep(settings: Sequence[Settings], invocation: Invocation) -> int:
         for point, record in failed:
             display.say(f"failed: {point.name} in {records.failure_line(record)}")
     return 1 if failed else 0
+
+
+def _foresee(points: Sequence[Point], display: Display) -> None:
+    """What the time left is worked out from: forecasts from earlier sweeps where there are any, else the MACs."""
+    trained = [point for point in points if point.feasibility.feasible]
+    forecast = forecaster([point.settings for point in trained])
+    seconds = {point.task.key: forecast(point.settings, point.cost) for point in trained}
+    known = {key: value for key, value in seconds.items() if value is not None}
+    if len(known) == len(seconds):
+        display.foresee(known, 1.0)
+    else:
+        display.foresee({point.task.key: point.cost.macs for point in trained})
 
 
 def _report_command(name: str, settings: Settings) -> str:
@@ -92,72 +150,29 @@ def _only_one(root: Path, name: str) -> Iterator[None]:
 
 def _track(
     tracker: Tracker,
-    name: str,
-    points: Sequence[Point],
+    prepared: Prepared,
+    first: Settings,
     invocation: Invocation,
     display: Display,
     interrupts: Interrupts,
 ) -> list[tuple[Point, RunRecord]]:
     """Carry all points through inside one tracked sweep, and return the failed ones."""
-    first, stages = points[0].settings, Path(points[0].task.stages_dir)
-    parameters, limits, failed = records.sweep_parameters(points), records.limits_of(first), []
+    root, limits = first.paths.folder, records.limits_of(first)
+    failed = []
     with ExitStack() as sweep:
         with interrupts.held():  # between its making and its `with`, a run would be left RUNNING
-            tracked = tracker.sweep(name, invocation.command, parameters, first.target_far, limits)
+            tracked = tracker.sweep(prepared.name, invocation.command, prepared.parameters, first.target_far, limits)
             run_id = sweep.enter_context(tracked)
-        known = tracker.known_records(run_id)
-        carried = sweep.enter_context(closing(_records(points, known, display)))  # ends the workers in any case
-        for point, record in carried:
-            if record is not known.get(record.key):
-                display.doing(f"recording {point.name}")
-                tracker.log_candidate(run_id, record, stages, records.roc_pictures(record))
+        site = Site(root, tracker.uri, run_id, first.tracking.patience_s)
+        scheduler = Scheduler(
+            prepared.source,
+            tracker.known_records(run_id),
+            lambda hear: open_executor(first, site, hear, display.say),
+            display,
+        )
+        for point, record in sweep.enter_context(closing(scheduler.run())):  # ends the workers in any case
+            display.doing(f"recording {point.name}")
+            tracker.log_candidate(run_id, record, site.stages, records.roc_pictures(record))
             failed += [(point, record)] if record.status == "failed" else []
+        tracker.register_best(run_id, first.tracking.register)
     return failed
-
-
-def _records(
-    points: Sequence[Point], known: Mapping[str, RunRecord], display: Display
-) -> Generator[tuple[Point, RunRecord], None, None]:
-    """The record of every point as it becomes known: from an earlier start, infeasible, or carried through."""
-    waiting: dict[str, list[Point]] = {}
-    for point in points:
-        display.name(point.task.key, point.name)
-        earlier = known.get(point.key)
-        if earlier and earlier.status != "failed" and not point.settings.force:
-            display.finished(point.task.key, "known from an earlier start of this sweep")
-            yield point, earlier
-        elif not point.feasibility.feasible:
-            display.finished(point.task.key, f"not trained: {records.reasons(point.feasibility)}")
-            yield point, records.infeasible_record(point)
-        else:
-            waiting.setdefault(point.task.key, []).append(point)
-    for done in _carried([group[0] for group in waiting.values()], display):
-        for point in waiting[done.task.key]:
-            record = records.finished_record(point, done)
-            if done.outcome is not None:
-                remember(point.settings, point.task.key, point.cost, done.outcome.stage_seconds)
-            display.finished(point.task.key, records.headline(record))
-            for warning in record.warnings:
-                display.say(f"warning: {point.name}: {warning}")
-            yield point, record
-
-
-def _carried(points: Sequence[Point], display: Display) -> Iterator[Finished]:
-    """Every task in the order in which it ends; one whose stages are all on disk is only read back."""
-    todo = []
-    # The longest first, so that no process ends up alone with the largest network.
-    for point in sorted(points, key=lambda point: -point.cost.macs):
-        if point.settings.force:
-            forget(point.task)
-        if is_finished(point.task):
-            yield carry_through(point.task, lambda _event: None)
-        else:
-            todo.append(point.task)
-    if todo:
-        display.doing("starting the worker processes")
-        stages = Path(todo[0].stages_dir)
-        scheduler = Scheduler(points[0].settings.workers, stages.parent / "workers.log", display.progress)
-        try:
-            yield from scheduler.run(todo)
-        finally:
-            StageStore(stages).clear_leftovers()

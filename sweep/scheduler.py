@@ -1,96 +1,197 @@
-"""Tasks over worker processes: results as they come, and no task lost with a worker that dies."""
+"""A source's points over an executor: who runs when, and what came of each."""
 
 from __future__ import annotations
 
-import queue
-import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
+from facerec_core.pipeline import is_finished
+from facerec_core.stages import StageStore
 from facerec_core.task import Task
-from facerec_core.types import Failure, Progress
-from sweep.workers import Finished, WorkerPool
+from facerec_core.types import Progress, RunRecord
+from sweep import records
+from sweep.console import Display
+from sweep.executors.base import POLL_SECONDS, Emit, Executor
+from sweep.executors.carrying import Finished, carry_through
+from sweep.forecast import remember
+from sweep.points import Point
+from sweep.sources import Source
 
-ATTEMPTS = 2
-"""How often a candidate may take its worker process down before it counts as failed."""
-TASKS_A_WORKER = 8
-"""After so many a worker is replaced: the converter leaks memory at every call."""
-POLL_SECONDS = 0.2
+MOST_PARKED = 100
+"""So many points may wait for a training they share with a running one; no more are asked for then."""
 
 
 class Scheduler:
-    """Runs tasks in `workers` processes and passes their signs of life on; `log_path` takes what they print."""
+    """Drives a source.
 
-    def __init__(self, workers: int, log_path: Path, show: Callable[[Progress], None]) -> None:
-        self._log_path = log_path
-        self._workers = workers
-        self._show = show
-        self._stage: dict[str, str] = {}
-        self._deaths: Counter[str] = Counter()
+    Args:
+        source: says what comes next, and is told what came of it.
+        known: records of this sweep from earlier starts, by the points' keys.
+        open_executor: called with what signs of life are told, once something has to be trained.
+        display: shows what goes on.
+    """
 
-    def run(self, tasks: Sequence[Task]) -> Iterator[Finished]:
-        """Yield every task once, finished or failed, as it ends; an interrupt ends the processes at once.
+    def __init__(
+        self,
+        source: Source,
+        known: Mapping[str, RunRecord],
+        open_executor: Callable[[Emit], Executor],
+        display: Display,
+    ) -> None:
+        self._source, self._known, self._display = source, known, display
+        self._open = open_executor
+        self._executor: Executor | None = None
+        self._done: dict[str, RunRecord] = {}
+        self._groups: dict[str, list[Point]] = {}  # by task: one training serves several limits
+        self._running: dict[Future[Finished], Task] = {}
+        self._parked: list[Task] = []
+        self._folders: set[Path] = set()
+        self._stopped: set[str] = set()
+        self._forgotten: set[tuple[str, str]] = set()
+
+    def run(self) -> Generator[tuple[Point, RunRecord], None, None]:
+        """Every new record as it becomes known; the source is told of it when the next one is asked for.
+
+        Points whose records are known already are told to the source and not yielded. Close the generator to end
+        early; that ends the executor at once.
 
         Raises:
             StorageError: the disk is full, or the results folder cannot be written any more.
+            UsageError: the executor cannot be used.
         """
-        waiting = {task.key: task for task in tasks}
-        while waiting:
-            for finished in self._carry(self._batch(list(waiting.values()))):
-                del waiting[finished.task.key]
-                yield finished
-
-    def _batch(self, waiting: list[Task]) -> list[Task]:
-        """What the next processes get; a task that may have taken its worker down runs alone, to spare the others."""
-        suspects = [task for task in waiting if self._deaths[task.key]]
-        return suspects[:1] or waiting[: self._workers * TASKS_A_WORKER]
-
-    def _carry(self, batch: Sequence[Task]) -> Iterator[Finished]:
-        pool = WorkerPool(min(self._workers, len(batch)), self._log_path)
         try:
-            yield from self._until_broken(pool, batch)
+            while True:
+                yield from self._fill()
+                if not self._running and not self._parked:
+                    break
+                yield from self._collect()
         except BaseException:
-            pool.kill()
+            if self._executor:
+                self._executor.kill()
             raise
-        pool.close()
+        finally:
+            self._clear_leftovers()
+        if self._executor:
+            self._executor.close()
 
-    def _until_broken(self, pool: WorkerPool, batch: Sequence[Task]) -> Iterator[Finished]:
-        """Results until all are in, or until a worker dies and takes the pool with it."""
-        pending: dict[Future[Finished], Task] = {pool.submit(task): task for task in batch}
-        self._stage.clear()
-        while pending:
-            done, _ = wait(pending, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
-            self._drain(pool)
-            broken = [future for future in done if isinstance(future.exception(), BrokenProcessPool)]
-            for future in done.difference(broken):
-                del pending[future]
-                yield future.result()
-            if broken:
-                yield from self._count_deaths(list(pending.values()))
+    # ----------------------------------------------------------------------------------------- starting
+
+    def _fill(self) -> Iterator[tuple[Point, RunRecord]]:
+        """Start what can be started, and ask the source while there is room for more."""
+        for task in list(self._parked):
+            if self._has_room() and not self._shares_a_training(task):
+                self._parked.remove(task)
+                yield from self._start(task)
+        while self._has_room() and len(self._parked) < MOST_PARKED:
+            point = self._source.ask()
+            self._display.expect(self._source.expected)
+            if point is None:
                 return
+            yield from self._take(point)
 
-    def _count_deaths(self, pending: Sequence[Task]) -> Iterator[Finished]:
-        """Blame the tasks that were running, all of them if none got so far; give up on one that died alone."""
-        running = [task for task in pending if task.key in self._stage] or pending
-        self._deaths.update(task.key for task in running)
-        for task in running:
-            self._show(Progress(task.key, "worker", 0, 0, "process died"))
-        if len(pending) == 1 and self._deaths[pending[0].key] >= ATTEMPTS:
-            yield self._lost(pending[0])
+    def _has_room(self) -> bool:
+        return self._executor is None or len(self._running) < self._executor.slots
 
-    def _drain(self, pool: WorkerPool) -> None:
-        while True:
-            try:
-                event = pool.events.get_nowait()
-            except queue.Empty:
-                return
-            self._stage[event.key] = event.stage
-            self._show(event)
+    def _shares_a_training(self, task: Task) -> bool:
+        """Side by side, both would train the float network they share."""
+        return task.float_key in {running.float_key for running in self._running.values()}
 
-    def _lost(self, task: Task) -> Finished:
-        message = f"its worker process died {ATTEMPTS} times, out of memory perhaps; its last words: {self._log_path}"
-        now = time.time()
-        return Finished(task, now, now, None, Failure(self._stage.get(task.key, "start"), message, ""))
+    def _take(self, point: Point) -> Iterator[tuple[Point, RunRecord]]:
+        self._display.name(point.task.key, point.name)
+        if record := self._settled(point):
+            self._source.tell(point, record)
+        elif not point.feasibility.feasible:
+            self._display.finished(point.task.key, f"not trained: {records.reasons(point.feasibility)}", "infeasible")
+            yield from self._record(point, records.infeasible_record(point))
+        elif point.task.key in self._groups:
+            self._groups[point.task.key].append(point)
+        else:
+            self._groups[point.task.key] = [point]
+            if self._shares_a_training(point.task):
+                self._parked.append(point.task)
+            else:
+                yield from self._start(point.task)
+
+    def _settled(self, point: Point) -> RunRecord | None:
+        """The record of a point that is not carried through again; a failure is, at the next start."""
+        if record := self._done.get(point.key):
+            self._display.finished(point.task.key, "carried through a moment ago", record.status)
+            return record
+        record = self._known.get(point.key)
+        if record is None or record.status == "failed" or point.settings.force:
+            return None
+        self._display.finished(point.task.key, "known from an earlier start of this sweep", record.status)
+        return record
+
+    def _start(self, task: Task) -> Iterator[tuple[Point, RunRecord]]:
+        """Hand the task over; one whose stages are all on disk is only read back."""
+        if self._groups[task.key][0].settings.force:
+            self._forget(task)
+        if is_finished(task):
+            yield from self._finish(carry_through(task, lambda _event: None))
+        else:
+            self._folders.add(Path(task.stages_dir))
+            self._running[self._opened().submit(task)] = task
+
+    def _forget(self, task: Task) -> None:
+        """Discard its stages, but not those that were built again in this start for a task that shares them."""
+        for stage in task.stages:
+            built = (stage, task.stage_key(stage))
+            if built not in self._forgotten:
+                self._forgotten.add(built)
+                self._opened().forget(*built)
+
+    def _opened(self) -> Executor:
+        if self._executor is None:
+            self._display.doing("starting the workers")
+            self._executor = self._open(self._hear)
+        return self._executor
+
+    # ----------------------------------------------------------------------------------------- ending
+
+    def _collect(self) -> Iterator[tuple[Point, RunRecord]]:
+        """What has ended within the next moment; signs of life are passed on in any case."""
+        done, _ = wait(self._running, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
+        if self._executor:
+            for event in self._executor.drain():
+                self._hear(event)
+        for future in done:
+            del self._running[future]
+            yield from self._finish(future.result())
+
+    def _hear(self, event: Progress) -> None:
+        """Show a sign of life; one with a figure may be the last, if nobody who wants this training goes on."""
+        self._display.progress(event)
+        points = self._groups.get(event.key)
+        if event.value is None or not points or event.key in self._stopped:
+            return
+        verdicts = [self._source.prunes(point, event.epoch, event.value) for point in points]  # every one is heard
+        if all(verdicts):
+            self._stopped.add(event.key)
+            self._opened().stop(event.key)
+
+    def _finish(self, finished: Finished) -> Iterator[tuple[Point, RunRecord]]:
+        self._stopped.discard(finished.task.key)
+        for point in self._groups.pop(finished.task.key):
+            if settled := self._done.get(point.key):  # asked for once more while it ran
+                self._source.tell(point, settled)
+                continue
+            record = records.finished_record(point, finished)
+            if finished.outcome is not None:
+                remember(point.settings, point.task.key, point.cost, finished.outcome.stage_seconds)
+            self._display.finished(point.task.key, records.headline(record), record.status)
+            for warning in record.warnings:
+                self._display.say(f"warning: {point.name}: {warning}")
+            yield from self._record(point, record)
+
+    def _record(self, point: Point, record: RunRecord) -> Iterator[tuple[Point, RunRecord]]:
+        """Told to the source after it was yielded, and so tracked: a source never knows what the tracker does not."""
+        yield point, record
+        self._done[point.key] = record
+        self._source.tell(point, record)
+
+    def _clear_leftovers(self) -> None:
+        """What killed workers left half built."""
+        for folder in self._folders:
+            StageStore(folder).clear_leftovers()

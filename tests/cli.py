@@ -47,6 +47,19 @@ def sweep(*arguments: str, cwd: Path, **more: str) -> subprocess.CompletedProces
     )
 
 
+def run_python(script: str, *arguments: str, cwd: Path, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run lines of Python, which find `arguments` in `sys.argv[1:]`, to their end."""
+    return subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        cwd=cwd,
+        env=environment(**more),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
+
+
 def refused(*arguments: str, cwd: Path, **more: str) -> str:
     """Run a command that has to end with status 2 and one line of error; returns the line.
 

@@ -1,6 +1,7 @@
 """A sweep from settings to tracked records; training, data and the tracker are played."""
 
 import time
+from concurrent.futures import Future
 from contextlib import contextmanager
 from types import SimpleNamespace
 
@@ -8,11 +9,11 @@ import pytest
 
 from facerec_core.errors import DataError, TrackingError
 from facerec_core.types import Failure
-from sweep import points, records, runner
+from sweep import points, records, runner, scheduler
+from sweep.executors.carrying import Finished
 from sweep.runner import run_sweep
 from sweep.schema import Invocation
 from sweep.tracking_store import check_root
-from sweep.workers import Finished
 from tests.settings import SUMMARY, settings
 from tests.unit.test_records import make_outcome
 
@@ -21,12 +22,18 @@ class FakeTracker:
     """Keeps the records of sweeps by name, as the tracker does."""
 
     def __init__(self):
+        self.uri = "sqlite:///played.db"
         self.sweeps: dict[str, dict] = {}
         self.ended: list[str] = []
+        self.registered: list[str | None] = []
         self.written = 0
 
-    def open(self, root, uri, experiment):
+    def open(self, root, uri, experiment, *, patience):
         return self
+
+    def register_best(self, run_id, name):
+        assert run_id in self.sweeps
+        self.registered.append(name)
 
     @contextmanager
     def sweep(self, name, command, params, target_far, limits):
@@ -46,24 +53,49 @@ class FakeTracker:
         self.sweeps[run_id][record.key] = record
 
 
+class FakeExecutor:
+    """Ends every task at once."""
+
+    slots = 1
+
+    def __init__(self, world, site):
+        assert (site.root, site.tracking_uri) == (world.root / "mlruns", "sqlite:///played.db")
+        assert site.run_id in world.tracker.sweeps
+        self.world = world
+
+    def submit(self, task):
+        self.world.trained.append(task.candidate.width)
+        future = Future()
+        future.set_result(finish(self.world, task))
+        if task.candidate.width not in self.world.fails:
+            self.world.on_disk.add(task.key)
+        return future
+
+    def drain(self):
+        return ()
+
+    def forget(self, stage, key):
+        self.world.forgotten.append(stage)
+        self.world.on_disk.clear()
+
+    def close(self):
+        self.world.closed += 1
+
+    def kill(self):
+        self.world.killed += 1
+
+
+def finish(world, task):
+    if task.candidate.width in world.fails:
+        return Finished(task, 1.0, 2.0, None, Failure("float", "the loss became nan", "Traceback"))
+    return Finished(task, time.time(), time.time(), make_outcome(task.candidate), None)
+
+
 @pytest.fixture
 def world(monkeypatch, tmp_path):
     """What the sweep meets outside, and what it did there."""
-    world = SimpleNamespace(tracker=FakeTracker(), trained=[], forgotten=[], on_disk=set(), fails=set(), root=tmp_path)
-
-    class FakeScheduler:
-        def __init__(self, workers, log_path, show):
-            assert log_path == tmp_path / "mlruns" / "workers.log"
-
-        def run(self, tasks):
-            for task in tasks:
-                world.trained.append(task.candidate.width)
-                yield finish(task)
-
-    def finish(task):
-        if task.candidate.width in world.fails:
-            return Finished(task, 1.0, 2.0, None, Failure("float", "the loss became nan", "Traceback"))
-        return Finished(task, time.time(), time.time(), make_outcome(task.candidate), None)
+    world = SimpleNamespace(tracker=FakeTracker(), trained=[], forgotten=[], on_disk=set(), fails=set())
+    world.root, world.closed, world.killed = tmp_path, 0, 0
 
     def load_faces(options, resolution, cache_dir, report, *, folds):
         cache_dir.mkdir(parents=True, exist_ok=True)
@@ -72,10 +104,9 @@ def world(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(points, "load_faces", load_faces)
     monkeypatch.setattr(runner, "Tracker", world.tracker)
-    monkeypatch.setattr(runner, "Scheduler", FakeScheduler)
-    monkeypatch.setattr(runner, "carry_through", lambda task, emit: finish(task))
-    monkeypatch.setattr(runner, "is_finished", lambda task: task.candidate.width in world.on_disk)
-    monkeypatch.setattr(runner, "forget", lambda task: world.forgotten.append(task.candidate.width))
+    monkeypatch.setattr(runner, "open_executor", lambda settings, site, hear, say: FakeExecutor(world, site))
+    monkeypatch.setattr(scheduler, "carry_through", lambda task, emit: finish(world, task))
+    monkeypatch.setattr(scheduler, "is_finished", lambda task: {task.key, task.candidate.width} & world.on_disk)
     monkeypatch.setattr(records, "roc_pictures", lambda record: {})
     return world
 
@@ -117,7 +148,8 @@ def test_finished_stages_are_only_read_back(world) -> None:
 def test_force_trains_again(world) -> None:
     run("width=0.35", "sweep=mine")
     assert run("width=0.35", "sweep=mine", "force=true") == 0
-    assert (world.trained, world.forgotten, world.tracker.written) == ([0.35, 0.35], [0.35], 2)
+    assert (world.trained, world.tracker.written) == ([0.35, 0.35], 2)
+    assert world.forgotten == ["float", "ptq", "qat", "eval-float32", "eval-ptq_int8", "eval-qat_int8"]
 
 
 def test_a_failure_is_recorded_named_last_and_tried_again(world, capsys) -> None:
@@ -140,7 +172,7 @@ def test_settings_that_come_to_the_same_candidate_are_one(world) -> None:
 def test_one_training_serves_two_budgets(world) -> None:
     both = settings("budget.latency.limit_ms=500") + settings("budget.latency.limit_ms=400")
     assert run_sweep(both, Invocation("multirun", "command")) == 0
-    assert len(world.trained) == 1
+    assert len(world.trained) == 1, "the other was read back"
     assert sorted(record.config["budget"]["latency"]["limit_ms"] for record in only_sweep(world)) == [400, 500]
 
 
@@ -159,7 +191,7 @@ def test_an_interrupt_ends_the_tracked_sweep(world, monkeypatch) -> None:
     def interrupted(_task):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(runner, "is_finished", interrupted)
+    monkeypatch.setattr(scheduler, "is_finished", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run()
     assert world.tracker.ended == ["KeyboardInterrupt"]

@@ -1,136 +1,271 @@
-"""The scheduler over a pool that the test plays: no processes, no TensorFlow."""
+"""Points of a played source over an executor that the test plays: no processes, no TensorFlow."""
 
-import queue
-from collections import Counter
 from concurrent.futures import Future
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 from facerec_core.errors import StorageError
-from facerec_core.types import Progress
+from facerec_core.types import CurvePoint, Failure, Progress
 from sweep import scheduler
-from sweep.scheduler import TASKS_A_WORKER, Scheduler
-from sweep.workers import Finished
+from sweep.executors.carrying import Finished
+from sweep.scheduler import Scheduler
+from sweep.sources import Listed
+from tests.unit.test_records import make_outcome, make_point
 
 
-@dataclass(frozen=True)
-class Task:
-    key: str
+class Executor:
+    """Keeps what it is given until the test ends it; `slots` at a time."""
 
-
-@dataclass
-class Stage:
-    """How the played pools behave, and what they were asked to do."""
-
-    deadly: Counter = field(default_factory=Counter)  # how often a task takes its worker down
-    silent: bool = False  # a worker dies before it says anything
-    errors: dict = field(default_factory=dict)
-    started: list = field(default_factory=list)  # the tasks of each pool
-    sizes: list = field(default_factory=list)
-    ended: list = field(default_factory=list)
-
-
-class Pool:
-    """Runs `workers` tasks at a time; when one dies, so do those beside it and all that wait."""
-
-    stage: Stage
-
-    def __init__(self, workers, log_path):
-        self.events = queue.Queue()
-        self.workers, self.broken = workers, False
-        self.stage.started.append([])
-        self.stage.sizes.append(workers)
+    def __init__(self, slots=2):
+        self.slots, self.futures, self.events = slots, {}, []
+        self.started, self.most, self.stopped, self.forgotten, self.ended = [], 0, [], [], []
 
     def submit(self, task):
-        started, future = self.stage.started[-1], Future()
-        started.append(task.key)
-        if len(started) <= self.workers and not self.stage.silent:
-            self.events.put(Progress(task.key, "float", 0, 0))
-        if self.stage.deadly[task.key] > 0:
-            self.stage.deadly[task.key] -= 1
-            self.broken = True
-        error = BrokenProcessPool("died") if self.broken else self.stage.errors.get(task.key)
-        if error:
-            future.set_exception(error)
-        else:
-            future.set_result(Finished(task, 1.0, 2.0, f"outcome of {task.key}", None))
-        return future
+        assert task.key not in self.futures
+        self.started.append(task)
+        self.futures[task.key] = Future()
+        running = [future for future in self.futures.values() if not future.done()]
+        self.most = max(self.most, len(running))
+        assert len(running) <= self.slots
+        return self.futures[task.key]
+
+    def end(self, task, **what):
+        done = {"outcome": make_outcome(task.candidate), "failure": None} | what
+        self.futures[task.key].set_result(Finished(task, 1.0, 2.0, **done))
+
+    def drain(self):
+        events, self.events = self.events, []
+        return events
+
+    def stop(self, key):
+        self.stopped.append(key)
+
+    def forget(self, stage, key):
+        self.forgotten.append((stage, key))
 
     def close(self):
-        self.stage.ended.append("closed")
+        self.ended.append("closed")
 
     def kill(self):
-        self.stage.ended.append("killed")
+        self.ended.append("killed")
+
+
+class Asked(Listed):
+    """Hands its points out in their order, and keeps what it hears."""
+
+    def __init__(self, points, prunes=()):
+        self.expected, self.left, self.told, self.heard = len(points), list(points), [], []
+        self.worst = prunes
+
+    def ask(self):
+        return self.left.pop(0) if self.left else None
+
+    def tell(self, point, record):
+        self.told.append((point.name, record.status))
+
+    def prunes(self, point, epoch, value):
+        self.heard.append((point.name, epoch, value))
+        return point.name in self.worst
 
 
 @pytest.fixture
-def stage(monkeypatch):
-    stage = Stage()
-    monkeypatch.setattr(Pool, "stage", stage, raising=False)
-    monkeypatch.setattr(scheduler, "WorkerPool", Pool)
-    return stage
+def display():
+    said = []
+    quiet = SimpleNamespace(said=said, shown=[])
+    for name in ("say", "doing", "expect"):
+        setattr(quiet, name, lambda *words: said.append(words[-1]))
+    for name in ("name", "finished"):
+        setattr(quiet, name, lambda key, text, status=None: said.append(text))
+    quiet.progress = quiet.shown.append
+    return quiet
 
 
-def run(tasks: str, workers: int = 1, show=lambda event: None) -> dict:
-    results = list(Scheduler(workers, Path("workers.log"), show).run([Task(key) for key in tasks]))
-    assert len({finished.task.key for finished in results}) == len(results) == len(tasks)
-    return {finished.task.key: finished for finished in results}
+@pytest.fixture(autouse=True)
+def on_disk(monkeypatch):
+    """Keys of tasks whose stages are there."""
+    keys = set()
+    monkeypatch.setattr(scheduler, "is_finished", lambda task: task.key in keys)
+    monkeypatch.setattr(scheduler, "remember", lambda *timing: None)
+    monkeypatch.setattr(
+        scheduler, "carry_through", lambda task, emit: Finished(task, 1.0, 2.0, make_outcome(task.candidate), None)
+    )
+    return keys
 
 
-def test_every_task_comes_back_and_its_signs_of_life_are_shown(stage) -> None:
-    shown = []
-    assert run("ab", 2, shown.append)["b"].outcome == "outcome of b"
-    assert [event.key for event in shown] == ["a", "b"]
-    assert (stage.sizes, stage.ended) == ([2], ["closed"])
+def points(*overrides: str) -> list:
+    return [replace(make_point(*one.split()), name=one) for one in overrides]
 
 
-def test_there_are_never_more_processes_than_tasks(stage) -> None:
-    run("a", 4)
-    assert stage.sizes == [1]
+def driven(source, display, executor, known=None):
+    """A scheduler and a function that ends what runs, task after task, whenever it waits."""
+    return Scheduler(source, known or {}, lambda hear: executor, display)
 
 
-def test_workers_are_replaced_after_some_tasks(stage) -> None:
-    run("abcdefghijklmnopqrst", 1)
-    assert [len(keys) for keys in stage.started] == [TASKS_A_WORKER, TASKS_A_WORKER, 20 - 2 * TASKS_A_WORKER]
+def end_all(monkeypatch, executor, **what):
+    """Whenever the scheduler waits, the oldest running task ends."""
+    real = scheduler.wait
+
+    def wait(futures, **how):
+        key = next(key for key, future in executor.futures.items() if not future.done())
+        executor.end(next(task for task in executor.started if task.key == key), **what)
+        return real(futures, **how)
+
+    monkeypatch.setattr(scheduler, "wait", wait)
 
 
-def test_a_task_whose_worker_died_is_tried_again_alone(stage) -> None:
-    stage.deadly["b"] = 1
-    assert all(finished.failure is None for finished in run("abc", 1).values())
-    assert stage.started[0] == ["a", "b", "c"]
-    assert ["c"] in stage.started[1:]
+def test_slots_are_filled_every_point_is_recorded_and_told_once(monkeypatch, display) -> None:
+    executor, source = Executor(2), Asked(points("seed=1", "seed=2", "seed=3", "width=0.75"))
+    end_all(monkeypatch, executor)
+    found = list(driven(source, display, executor).run())
+    assert [(point.name, record.status) for point, record in found] == source.told
+    assert sorted(source.told) == [*((f"seed={n}", "complete") for n in (1, 2, 3)), ("width=0.75", "infeasible")]
+    assert (executor.most, executor.ended) == (2, ["closed"])
 
 
-def test_a_task_that_takes_its_worker_down_twice_has_failed_and_spares_those_beside_it(stage) -> None:
-    stage.deadly["a"] = 9
-    results = run("abc", 2)
-    failure = results.pop("a").failure
-    assert failure.stage == "float"
-    assert "died 2 times" in failure.message
-    assert "workers.log" in failure.message
-    assert all(finished.failure is None for finished in results.values())
+def test_a_source_is_asked_for_no_more_than_can_run(monkeypatch, display) -> None:
+    executor, source = Executor(1), Asked(points("seed=1", "seed=2", "seed=3"))
+    end_all(monkeypatch, executor)
+    run = driven(source, display, executor).run()
+    next(run)
+    assert len(source.left) == 2
+    assert source.told == [], "not before it was tracked"
+    next(run)
+    assert source.told == [("seed=1", "complete")]
+    run.close()
 
 
-def test_workers_that_cannot_even_start_do_not_go_on_for_ever(stage) -> None:
-    stage.deadly = Counter({"a": 99, "b": 99})
-    stage.silent = True
-    results = run("ab", 2)
-    assert {finished.failure.stage for finished in results.values()} == {"start"}
+def test_points_of_one_task_share_it_and_tasks_of_one_float_network_follow_each_other(monkeypatch, display) -> None:
+    limits = points("budget.latency.limit_ms=500", "budget.latency.limit_ms=400")
+    executor, source = Executor(4), Asked([*limits, *points("quant.qat.epochs=2", "seed=7")])
+    end_all(monkeypatch, executor)
+    found = [(point.name, len(executor.started)) for point, _ in driven(source, display, executor).run()]
+    assert len(executor.started) == 3
+    first, second, third = executor.started
+    assert (second.recipe.seed, third.float_key == first.float_key) == (7, True)
+    assert found[0][1] == found[1][1] == 2, "the other seed ran beside the first, the other quantisation did not"
+    assert executor.most == 2
 
 
-def test_what_ends_the_sweep_ends_the_processes(stage) -> None:
-    stage.errors["b"] = StorageError("disk full")
+def test_what_is_known_is_told_and_nothing_is_started(display) -> None:
+    known, failed = points("seed=1", "seed=2")
+    record = next(r for _, r in driven(Asked([known]), display, done_at_once()).run())
+    executor, source = done_at_once(), Asked([known, failed])
+    earlier = {known.key: record, failed.key: replace(record, status="failed")}
+    assert [point.name for point, _ in driven(source, display, executor, earlier).run()] == ["seed=2"]
+    assert sorted(source.told) == [("seed=1", "complete"), ("seed=2", "complete")]
+    assert [task.recipe.seed for task in executor.started] == [2], "a failure is tried again at the next start"
+
+
+def done_at_once():
+    executor = Executor()
+    submit = executor.submit
+
+    def at_once(task):
+        future = submit(task)
+        executor.end(task)
+        return future
+
+    executor.submit = at_once
+    return executor
+
+
+def test_a_point_that_is_proposed_again_is_answered_from_memory(display) -> None:
+    (one,) = points("seed=1")
+    executor, source = done_at_once(), Asked([one, one, one])
+    assert len(list(driven(source, display, executor).run())) == 1
+    assert source.told == [("seed=1", "complete")] * 3
+
+
+def test_finished_stages_are_read_back_without_an_executor(display, on_disk) -> None:
+    (one,) = points("seed=1")
+    on_disk.add(one.task.key)
+    assert [r.status for _, r in Scheduler(Asked([one]), {}, never_opened, display).run()] == ["complete"]
+
+
+def never_opened(_hear):
+    raise AssertionError("nothing has to be trained")
+
+
+def test_forced_stages_are_forgotten_once_though_two_tasks_share_them(display, on_disk) -> None:
+    both = points("force=true", "force=true quant.qat.epochs=2")
+    on_disk.update(())
+    executor = done_at_once()
+    assert len(list(driven(Asked(both), display, executor).run())) == 2
+    assert len(executor.forgotten) == len(set(executor.forgotten))
+    assert [stage for stage, _ in executor.forgotten].count("float") == 1
+    assert [stage for stage, _ in executor.forgotten].count("qat") == 2
+
+
+def test_a_training_is_given_up_when_its_source_says_so(monkeypatch, display) -> None:
+    good, bad = points("seed=1", "seed=2")
+    executor, source = Executor(2), Asked([good, bad], prunes=["seed=2"])
+    curves = (CurvePoint("train", 1, {"loss": 2.0}),)
+
+    def wait(futures, **how):
+        if not executor.stopped:
+            for key in executor.futures:
+                executor.events.append(Progress(key, "float", 5, 9))
+                executor.events.append(Progress(key, "float", 1, 9, epoch=1, value=0.25))
+                executor.events.append(Progress(key, "float", 2, 9, epoch=2, value=0.5))
+            return set(), futures
+        executor.end(bad.task, outcome=None, pruned=curves)
+        executor.end(good.task)
+        return futures.copy(), set()
+
+    monkeypatch.setattr(scheduler, "wait", wait)
+    found = {point.name: record for point, record in driven(source, display, executor).run()}
+    assert executor.stopped == [bad.task.key]
+    assert source.heard == [("seed=1", 1, 0.25), ("seed=1", 2, 0.5), ("seed=2", 1, 0.25)]
+    assert len(display.shown) == 6
+    assert (found["seed=2"].status, found["seed=2"].curves) == ("pruned", curves)
+    assert "given up after 1 epoch(s), behind the others" in display.said
+    assert sorted(source.told) == [("seed=1", "complete"), ("seed=2", "pruned")]
+
+
+def test_a_training_goes_on_while_one_of_its_points_wants_it(monkeypatch, display) -> None:
+    both = points("budget.latency.limit_ms=500", "budget.latency.limit_ms=400")
+    executor, source = Executor(2), Asked(both, prunes=[both[0].name])
+    executor.events = [Progress(both[0].task.key, "float", 1, 9, epoch=1, value=0.25)]
+    end_all(monkeypatch, executor)
+    assert len(list(driven(source, display, executor).run())) == 2
+    assert (len(source.heard), executor.stopped) == (2, [])
+
+
+def test_a_failure_is_recorded_and_the_others_go_on(monkeypatch, display) -> None:
+    executor, source = Executor(1), Asked(points("seed=1", "seed=2"))
+    end_all(monkeypatch, executor, outcome=None, failure=Failure("float", "nan", ""))
+    assert [record.status for _, record in driven(source, display, executor).run()] == ["failed", "failed"]
+
+
+def test_what_ends_the_sweep_ends_the_executor_at_once(monkeypatch, display) -> None:
+    executor, source = Executor(1), Asked(points("seed=1", "seed=2"))
+
+    def wait(futures, **how):
+        (future,) = futures
+        future.set_exception(StorageError("disk full"))
+        return {future}, set()
+
+    monkeypatch.setattr(scheduler, "wait", wait)
     with pytest.raises(StorageError):
-        run("ab")
-    assert stage.ended == ["killed"]
+        list(driven(source, display, executor).run())
+    assert executor.ended == ["killed"]
 
 
-def test_an_interrupt_ends_the_processes_at_once(stage) -> None:
-    results = Scheduler(1, Path("workers.log"), lambda event: None).run([Task("a"), Task("b")])
-    next(results)
-    with pytest.raises(KeyboardInterrupt):
-        results.throw(KeyboardInterrupt())
-    assert stage.ended == ["killed"]
+def test_closing_ends_the_executor_at_once(monkeypatch, display) -> None:
+    executor, source = Executor(1), Asked(points("seed=1", "seed=2"))
+    end_all(monkeypatch, executor)
+    run = driven(source, display, executor).run()
+    next(run)
+    run.close()
+    assert executor.ended == ["killed"]
+    assert source.told == []
+
+
+def test_a_list_begins_with_what_is_not_trained_and_then_with_the_largest() -> None:
+    listed = Listed(points("width=0.35", "width=1.0", "width=0.5", "width=0.35 res=128"))
+    asked = [listed.ask() for _ in range(listed.expected)]
+    assert asked[0].settings.width == 1.0
+    assert [point.cost.macs for point in asked[1:]] == sorted((p.cost.macs for p in asked[1:]), reverse=True)
+    assert listed.ask() is None
