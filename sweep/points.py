@@ -42,6 +42,39 @@ class Point:
         return content_key(self.task.key, self.settings.board, self.settings.budget, *known)
 
 
+class Points:
+    """Makes points one after the other; the data of a source is opened once a resolution, when it is first needed."""
+
+    def __init__(self, root: Path, display: Display) -> None:
+        self._root = root
+        self._display = display
+        self._summaries: dict[tuple[DataOptions, int, int], DataSummary] = {}
+
+    def open_data(self, settings: Settings) -> DataSummary:
+        """What the candidate would be trained and evaluated on.
+
+        Raises:
+            UsageError: the data or the cache folder cannot be used.
+        """
+        wanted = (settings.data, settings.res, settings.eval.folds)
+        if wanted not in self._summaries:
+            self._summaries[wanted] = _open_data(*wanted, self._root, self._display)
+        return self._summaries[wanted]
+
+    def make(self, name: str, settings: Settings, otherwise: Settings | None = None) -> Point:
+        """The point of that name; errors as for `open_data`.
+
+        Args:
+            name: what it is called on the terminal.
+            settings: what it is made of.
+            otherwise: settings whose data is opened instead where the point does not fit: nothing is trained then,
+                and the same source at another resolution need not be decoded.
+        """
+        trained = otherwise is None or price(settings)[2].feasible
+        data = self.open_data(settings if trained or otherwise is None else otherwise)
+        return _point(name, settings, data, self._root)
+
+
 def make_points(settings: Sequence[Settings], root: Path, display: Display) -> tuple[Point, ...]:
     """Open the data once for every source and resolution that is needed, then cost every candidate.
 
@@ -51,22 +84,19 @@ def make_points(settings: Sequence[Settings], root: Path, display: Display) -> t
         UsageError: the data, the initial weights or the cache folder cannot be used.
     """
     for one in settings:
-        _price(one, classes=1)  # a board that cannot be used is refused before the data, which may take minutes
-    _check_initial_weights(settings)
-    summaries: dict[DataOptions, DataSummary] = {}
-    for data, resolution, folds in dict.fromkeys((s.data, s.res, s.eval.folds) for s in settings):
-        summaries[data] = _open_data(data, resolution, folds, root, display)
-    named = zip(point_names(settings), settings, strict=True)
-    points = (_point(name, one, summaries[one.data], root) for name, one in named)
-    return tuple({point.key: point for point in points}.values())
+        price(one)  # a board that cannot be used is refused before the data, which may take minutes
+    check_initial_weights(settings)
+    points = Points(root, display)
+    made = [points.make(name, one) for name, one in zip(point_names(settings), settings, strict=True)]
+    return tuple({point.key: point for point in made}.values())
 
 
-def _check_initial_weights(settings: Sequence[Settings]) -> None:
+def check_initial_weights(settings: Sequence[Settings]) -> None:
     """Raise UsageError where a candidate that will be trained cannot start from its `train.init`."""
     given = [one for one in settings if one.train.init != "none"]
     for init in dict.fromkeys(one.train.init for one in given):
         init_identity(init)
-    trained = (one for one in given if _price(one, classes=1)[2].feasible)
+    trained = (one for one in given if price(one)[2].feasible)
     for init, candidate in dict.fromkeys((one.train.init, one.candidate) for one in trained):
         check_init(init, candidate)
 
@@ -94,16 +124,22 @@ def _open_data(data: DataOptions, resolution: int, folds: int, root: Path, displ
     return load_faces(data, resolution, root / "cache", report, folds=folds).summary
 
 
-def _price(settings: Settings, classes: int) -> tuple[Cost, Latency, Feasibility]:
+def price(settings: Settings, classes: int = 1) -> tuple[Cost, Latency, Feasibility]:
+    """What a candidate costs and which limits it keeps; no data is needed, and `classes` decides only its head.
+
+    Raises:
+        UsageError: the board's tables cannot be used.
+    """
     candidate = settings.candidate
     shape = (candidate.width, candidate.resolution, candidate.embedding)
-    price = cost(*shape, classes, candidate.last)
+    costs = cost(*shape, classes, candidate.last)
     latency = estimate(settings.board, *shape, candidate.last)
-    return price, latency, check(price, latency, settings.budget, settings.board)
+    return costs, latency, check(costs, latency, settings.budget, settings.board)
 
 
 def _point(name: str, settings: Settings, data: DataSummary, root: Path) -> Point:
-    threads = max((os.cpu_count() or 1) // settings.workers, 1)
+    side_by_side = settings.workers if settings.executor.kind == "local" else 1
+    threads = max((os.cpu_count() or 1) // side_by_side, 1)
     folders = (str(root / "stages"), str(root / "cache"))
     task = Task(settings.candidate, settings.recipe, data.fingerprint, *folders, threads)
-    return Point(name, settings, task, data, *_price(settings, data.train_identities))
+    return Point(name, settings, task, data, *price(settings, data.train_identities))

@@ -1,0 +1,61 @@
+"""Many drivers on one study in a real PostgreSQL: candidates are trained once, a killed driver's are taken up."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.postgresql import programs, server
+
+ROOT = Path(__file__).parents[2]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(programs() is None, reason="PostgreSQL is not installed"),
+]
+DRIVER = """
+import sys, time
+from pathlib import Path
+from tests.searching import search, trained
+found = search(Path(sys.argv[1]), "board=stm32h747", "budget=none", "search.trials=9", "search.storage=" + sys.argv[2])
+while (point := found.source.ask()) is not None:
+    print(point.name, point.feasibility.feasible, flush=True)
+    time.sleep(float(sys.argv[3]))
+    found.source.tell(point, trained(point))
+"""
+
+
+def start(folder, address, seconds):
+    command = [sys.executable, "-c", DRIVER, str(folder), address, str(seconds)]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def handed_out(drivers):
+    lines = []
+    ended = [(*driver.communicate(timeout=240), driver.returncode) for driver in drivers]
+    for out, err, status in ended:
+        assert status == 0, err
+        lines += out.splitlines()
+    return [line.split()[0] for line in lines if line.endswith("True")]
+
+
+def test_many_drivers_train_every_candidate_once(tmp_path):
+    with server() as address:
+        fits = handed_out([start(tmp_path, address, 0.3) for _ in range(4)])
+    assert len(fits) == len(set(fits)) == 9
+
+
+def test_what_a_killed_driver_left_is_taken_up_by_the_next(tmp_path):
+    with server() as address:
+        killed = start(tmp_path, address, 3600)
+        lost = killed.stdout.readline().split()[0]
+        os.kill(killed.pid, signal.SIGKILL)
+        killed.communicate()
+        after = start(tmp_path, address, 0)
+        out, err = after.communicate(timeout=240)
+        assert after.returncode == 0, err
+    assert out.split()[0] == lost
