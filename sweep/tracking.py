@@ -2,33 +2,38 @@
 
 Everything goes through MlflowClient and explicit run ids; MLflow's notion of an active run is never used. A
 candidate is written once, after it is done, with its true times, and every run is terminated as soon as it is
-written. An infeasible candidate is FINISHED with the tag `status = infeasible`; a failed one is FAILED.
+written. An infeasible or pruned candidate is FINISHED with its tag `status`; a failed one is FAILED.
+
+What can pass, such as a locked database, is waited for (`sweep/patience.py`); a record is on disk before it is sent
+(`sweep/unsent.py`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
-from facerec_core.errors import OptionError, TrackingError
+from facerec_core.errors import OptionError, StorageError, TrackingError
 from facerec_core.record_json import dump_record, parse_record
 from facerec_core.roc import far_label
-from facerec_core.types import RunRecord, Scheme, VariantRecord
-from sweep import tracking_keys as keys
-from sweep.tracking_model import save_model
-from sweep.tracking_store import is_server, mlflow_errors, open_store
+from facerec_core.types import RunRecord
+from sweep.owner import Owner, owner_of
+from sweep.patience import Patience, will_pass
+from sweep.tracking_registry import judged, register
+from sweep.tracking_runs import Runs, candidates_of, check_same_measure
+from sweep.tracking_store import impatient, is_server, mlflow_errors, open_store
+from sweep.tracking_write import DONE, Earlier, Held, Sheet, look_up, replace_earlier, write_candidate
+from sweep.unsent import Outbox, Unsent
 
+T = TypeVar("T")
 SweepStatus = Literal["FINISHED", "FAILED", "KILLED"]
-Point = tuple[str, float, int]
-DONE = ("FINISHED", "FAILED")
-MOST_METRICS, MOST_PARAMS = 1000, 100
 COMPARED_CANDIDATES = 4
 
 
@@ -51,20 +56,27 @@ class SweepRun:
 class Tracker:
     """Writes sweeps to an MLflow store and reads them back; make one with `Tracker.open`."""
 
-    def __init__(self, client: Any, experiment_id: str, uri: str) -> None:
-        self._client = client
+    def __init__(self, client: Any, experiment_id: str, uri: str, root: Path, patience: Patience) -> None:
         self.experiment_id = experiment_id
         self.uri = uri
+        self._client = client
+        self._runs = Runs(client, experiment_id)
+        self._patience = patience
+        self._outbox = Outbox(root, uri, experiment_id)
+        self._held: dict[str, Held] = {}
 
     @classmethod
-    def open(cls, root: Path, uri: str | None, experiment: str, *, create: bool = True) -> Tracker:
+    def open(
+        cls, root: Path, uri: str | None, experiment: str, *, create: bool = True, patience: Patience | None = None
+    ) -> Tracker:
         """Open the store, and make it and its experiment unless `create` is false.
 
         Args:
-            root: folder of `mlflow.db` and `artifacts/`; with a `uri` that is a server it is not touched.
+            root: folder of `mlflow.db` and `artifacts/`, and of `unsent/`.
             uri: MLflow's tracking URI, None for SQLite in `root`.
             experiment: name of the MLflow experiment.
             create: false where only reading makes sense; a missing store is then an error.
+            patience: how long what can pass is waited for, and who is told; None: not at all. Opening never waits.
 
         Raises:
             StorageError: `root` cannot be made or written, or the disk is full.
@@ -72,7 +84,7 @@ class Tracker:
                 `create` false, there is no store yet.
         """
         client, experiment_id, address = open_store(root, uri, experiment, create=create)
-        return cls(client, experiment_id, address)
+        return cls(client, experiment_id, address, root, patience or Patience())
 
     # ----------------------------------------------------------------------------------------- writing
 
@@ -85,15 +97,20 @@ class Tracker:
         target_far: float,
         limits: Mapping[str, float | str | None],
     ) -> Iterator[str]:
-        """Run id of the sweep for the length of a block: KILLED by Ctrl-C, FAILED by an error, else FINISHED."""
+        """Run id of the sweep for the length of a block: KILLED by Ctrl-C, FAILED by an error, else FINISHED.
+
+        First, sweeps whose process is gone are closed, and records that could not be sent earlier are sent.
+        """
+        self.close_stale()
+        self.send_unsent()
         run_id = self.start_sweep(name, command, params, target_far, limits)
         try:
             yield run_id
         except (KeyboardInterrupt, SystemExit):
-            self.finish_sweep(run_id, "KILLED")
+            self._give_up(run_id, name, "KILLED")
             raise
         except BaseException:
-            self.finish_sweep(run_id, "FAILED")
+            self._give_up(run_id, name, "FAILED")
             raise
         self.finish_sweep(run_id, "FINISHED")
 
@@ -123,157 +140,166 @@ class Tracker:
             "last_started": repr(time.time()),
             "mlflow.note.content": f"`{command}`",
             "mlflow.source.name": "python -m sweep",
-        }
-        with self._errors():
-            for run in self._search("tags.level = 'sweep'"):
-                if run.data.tags["sweep"] == name:
-                    _check_same_measure(run.data.tags, tags)
-                    self._kill_running(run.info.run_id)
-                    self._client.update_run(run.info.run_id, status="RUNNING")
-                    self._log(run.info.run_id, tags=tags)
-                    return str(run.info.run_id)
-            run = self._client.create_run(self.experiment_id, run_name=name, tags=tags)
-            self._log(run.info.run_id, params=params)
-            return str(run.info.run_id)
+        } | Owner.here().tags()
+        return self._patiently(lambda: self._start(name, tags, params))
+
+    def _start(self, name: str, tags: Mapping[str, str], params: Mapping[str, str]) -> str:
+        for run in self._runs.search("tags.level = 'sweep'"):
+            if run.data.tags["sweep"] == name:
+                check_same_measure(run.data.tags, tags)
+                self._runs.kill_below(run.info.run_id)
+                self._client.update_run(run.info.run_id, status="RUNNING")
+                # Without any, an earlier attempt came no further than making the run.
+                self._runs.log(run.info.run_id, {} if run.data.params else params, tags=tags)
+                return str(run.info.run_id)
+        run = self._runs.create(name, tags)
+        self._runs.log(run.info.run_id, params)
+        return str(run.info.run_id)
 
     def finish_sweep(self, run_id: str, status: SweepStatus) -> None:
         """Terminate the sweep's run, and as KILLED whatever below it is still running."""
-        with self._errors():
-            self._kill_running(run_id)
-            self._client.set_terminated(run_id, status)
+        self._patiently(lambda: self._finish(run_id, status))
+
+    def _finish(self, run_id: str, status: SweepStatus) -> None:
+        self._runs.kill_below(run_id)
+        self._client.set_terminated(run_id, status)
+
+    def _give_up(self, run_id: str, name: str, status: SweepStatus) -> None:
+        """End a sweep that something else has ended already: not waited for, and no error of its own."""
+        try:
+            with self._errors():
+                self._finish(run_id, status)
+        except (StorageError, TrackingError) as error:
+            self._patience.say(f"sweep {name} stays RUNNING in the tracker until a sweep is started again: {error}")
+
+    def close_stale(self) -> int:
+        """Close RUNNING sweeps whose process is gone as KILLED, with what is below them; says and returns how many.
+
+        Only those of this machine, whose processes can be looked at; a sweep of another one is closed when it is
+        started again.
+        """
+        stale = self._patiently(self._stale)
+        for run in stale:
+            run_id, name = run.info.run_id, run.data.tags["sweep"]
+            self._patiently(lambda run_id=run_id: self._finish(run_id, "KILLED"))  # type: ignore[misc]
+            self._patience.say(f"sweep {name} was left RUNNING by a process that is gone; it is closed as KILLED")
+        return len(stale)
+
+    def _stale(self) -> list[Any]:
+        running = self._runs.search("tags.level = 'sweep' and attributes.status = 'RUNNING'")
+        owners = ((run, owner_of(run.data.tags)) for run in running)
+        return [run for run, owner in owners if owner is not None and owner.lives() is False]
 
     def log_candidate(
         self,
         sweep_run_id: str,
         record: RunRecord,
         model_dir: Path,
-        roc_png: Mapping[Scheme, bytes] | None = None,
+        pictures: Mapping[str, bytes] | None = None,
     ) -> str:
         """Write one candidate and its variants, and return the run id of the candidate.
 
-        The same record twice is one run; another record of the same key (a second attempt) replaces the first.
+        The same record twice is one run; another record of the same key (a second attempt) replaces the first. The
+        record is kept on disk until it has arrived.
 
         Args:
             sweep_run_id: from `start_sweep`.
             record: what to write; the whole of it becomes the artifact `record.json`.
             model_dir: what the paths of the variants' files are relative to.
-            roc_png: for each variant the picture of its ROC, if there is one.
+            pictures: further artifacts of the candidate, by file name.
 
         Raises:
             StorageError: a variant's file is missing, or the artifacts cannot be written.
             TrackingError: the tracker refuses.
         """
-        # Read back once, so that a record and its copy out of the tracker (1000000 and 1000000.0) are one text.
-        text = dump_record(parse_record(RunRecord, dump_record(record), "record"))
-        digest = hashlib.sha256(text.encode()).hexdigest()
-        with self._errors():
-            for run in self._search(f"{_candidates_of(sweep_run_id)} and tags.candidate_key = '{record.key}'"):
-                if run.info.status in DONE and run.data.tags["record_sha256"] == digest:
-                    return str(run.info.run_id)
-                self._delete(run.info.run_id)
-            sweep = self._client.get_run(sweep_run_id).data.tags["sweep"]
-            common = {"sweep": sweep, "sweep_run_id": sweep_run_id, "record_sha256": digest} | keys.record_tags(record)
-            return self._write_candidate(common, record, text, model_dir, roc_png or {})
-
-    def _write_candidate(
-        self,
-        common: Mapping[str, str],
-        record: RunRecord,
-        text: str,
-        model_dir: Path,
-        roc_png: Mapping[Scheme, bytes],
-    ) -> str:
-        tags = {**common, "level": "candidate"}
-        figures = [(key, value, 0) for key, value in keys.candidate_metrics(record).items()]
-        name = record.candidate.name
-        with self._run(name, common["sweep_run_id"], tags, record) as run_id, _staging() as stage:
-            self._log(run_id, keys.candidate_params(record), [*figures, *keys.curve_points(record)], record.ended_unix)
-            (stage / "record.json").write_text(text, encoding="utf-8")
-            self._client.log_artifacts(run_id, str(stage))
-            self._client.log_dict(run_id, json.loads(text)["config"], "config.yaml")
-            for variant in record.variants:
-                self._write_variant(run_id, common, record, variant, model_dir, roc_png.get(variant.scheme))
+        sweep = self._patiently(lambda: self._holding(sweep_run_id).sweep)
+        kept = self._patiently(lambda: self._outbox.put(sweep, sweep_run_id, record, model_dir))
+        try:
+            run_id = self._deliver(sweep_run_id, record, model_dir, pictures or {})
+        except (StorageError, TrackingError) as error:
+            if will_pass(error):
+                raise type(error)(f"{error}; {kept} is sent when a sweep is started again") from error
+            self._outbox.remove(kept)  # a second sending would not mend it
+            raise
+        self._outbox.remove(kept)
         return run_id
 
-    def _write_variant(
-        self,
-        parent: str,
-        common: Mapping[str, str],
-        record: RunRecord,
-        variant: VariantRecord,
-        model_dir: Path,
-        roc_png: bytes | None,
-    ) -> None:
-        tags = {**common, "level": "variant", "variant": variant.scheme}
-        figures = [(key, value, 0) for key, value in keys.variant_metrics(record, variant).items()]
-        params = keys.variant_params(record, variant)
-        name = keys.variant_name(record.candidate, variant.scheme)
-        with self._run(name, parent, tags, record) as run_id, _staging() as stage:
-            self._log(run_id, params, [*figures, *keys.roc_points(variant.validation.roc)], record.ended_unix)
-            save_model(stage / "model", model_dir / variant.file.path, record.candidate.resolution, variant)
-            (stage / "roc.json").write_text(json.dumps(_roc_of(variant), indent=1), encoding="utf-8")
-            if roc_png is not None:
-                (stage / "roc.png").write_bytes(roc_png)
-            self._client.log_artifacts(run_id, str(stage))
+    def _deliver(self, sweep_run_id: str, record: RunRecord, model_dir: Path, pictures: Mapping[str, bytes]) -> str:
+        # Read back once, so that a record and its copy out of the tracker (1000000 and 1000000.0) are one text.
+        text = dump_record(parse_record(RunRecord, dump_record(record), "record"))
+        sheet = Sheet(record, text, hashlib.sha256(text.encode()).hexdigest(), model_dir, pictures)
+        return self._patiently(lambda: self._write(sweep_run_id, sheet))
 
-    @contextmanager
-    def _run(self, name: str, parent: str, tags: Mapping[str, str], record: RunRecord) -> Iterator[str]:
-        """A run below `parent` for the length of a block; what was written is deleted when the block fails."""
-        started = round(1000 * record.started_unix)
-        all_tags = {**tags, "mlflow.parentRunId": parent}
-        run = self._client.create_run(self.experiment_id, start_time=started, run_name=name, tags=all_tags)
-        run_id = str(run.info.run_id)
+    def _holding(self, sweep_run_id: str) -> Held:
+        """What the tracker holds of a sweep, looked up once: only this process writes to it."""
+        if sweep_run_id not in self._held:
+            self._held[sweep_run_id] = look_up(self._runs, sweep_run_id)
+        return self._held[sweep_run_id]
+
+    def _write(self, sweep_run_id: str, sheet: Sheet) -> str:
+        held, key = self._holding(sweep_run_id), sheet.record.key
         try:
-            yield run_id
+            run_id = replace_earlier(self._runs, held.runs.get(key, ()), sheet.digest)
+            run_id = run_id or write_candidate(self._runs, held.sweep, sweep_run_id, sheet)
         except BaseException:
-            self._delete(run_id)
+            del self._held[sweep_run_id]  # what the failed attempt left is looked up by the next one
             raise
-        status = "FAILED" if record.status == "failed" else "FINISHED"
-        self._client.set_terminated(run_id, status, end_time=round(1000 * record.ended_unix))
+        held.runs[key] = [Earlier(run_id, sheet.digest, done=True)]
+        return run_id
 
-    def _log(
-        self,
-        run_id: str,
-        params: Mapping[str, str] | None = None,
-        points: Iterable[Point] = (),
-        at_unix: float = 0.0,
-        tags: Mapping[str, str] | None = None,
-    ) -> None:
-        """Everything at once, in as few calls as MLflow's limits allow."""
-        from mlflow.entities import Metric, Param, RunTag
+    def send_unsent(self) -> int:
+        """Send the records that an earlier process could not send; says and returns how many arrived.
 
-        at_ms = round(1000 * at_unix)
-        metrics = [Metric(key, value, at_ms, step) for key, value, step in points]
-        some_params = [Param(key, value) for key, value in (params or {}).items()]
-        some_tags = [RunTag(key, value) for key, value in (tags or {}).items()]
-        calls = max(-(-len(metrics) // MOST_METRICS), -(-len(some_params) // MOST_PARAMS), 1)
-        for call in range(calls):
-            self._client.log_batch(
-                run_id,
-                metrics[call * MOST_METRICS : (call + 1) * MOST_METRICS],
-                some_params[call * MOST_PARAMS : (call + 1) * MOST_PARAMS],
-                some_tags if call == 0 else (),
-            )
+        One that is refused stays where it is, and so do those of a sweep that another process carries through.
+        """
+        sent = 0
+        for path, unsent in self._outbox.waiting():
+            try:
+                sent += self._send_again(path, unsent)
+            except (StorageError, TrackingError) as error:
+                if will_pass(error):
+                    raise
+                self._patience.say(f"{path} could not be sent and stays there: {error}")
+        if sent:
+            self._patience.say(f"sent {sent} record(s) that the tracker could not take earlier")
+        return sent
 
-    def _kill_running(self, sweep_run_id: str) -> None:
-        """Nothing below a sweep may stay RUNNING, whatever ended the process that wrote it."""
-        for run in self._search(f"tags.sweep_run_id = '{sweep_run_id}' and attributes.status = 'RUNNING'"):
-            self._client.set_terminated(run.info.run_id, "KILLED")
+    def _send_again(self, path: Path, unsent: Unsent) -> bool:
+        tags = self._patiently(lambda: self._client.get_run(unsent.sweep_run_id).data.tags)
+        owner = owner_of(tags)
+        if owner is not None and owner != Owner.here() and owner.lives():
+            return False
+        self._deliver(unsent.sweep_run_id, unsent.record, self._outbox.model_dir(unsent), {})
+        self._outbox.remove(path)
+        return True
 
-    def _delete(self, run_id: str) -> None:
-        """Move a run and those below it to MLflow's bin."""
-        for child in self._search(f"tags.mlflow.parentRunId = '{run_id}'"):
-            self._delete(child.info.run_id)
-        if self._client.get_run(run_id).info.status == "RUNNING":
-            self._client.set_terminated(run_id, "KILLED")
-        self._client.delete_run(run_id)
+    def register_best(self, sweep_run_id: str, name: str | None) -> str | None:
+        """Register the model of the sweep's recommended variant as `name`, and return its version.
+
+        None, and nothing happens, without a `name` or a recommendation; which of them it was is said.
+
+        Raises:
+            StorageError: a record is damaged.
+            TrackingError: the registry refuses the name, or the tracker cannot be written.
+        """
+        if name is None:
+            return None
+        sweep = _sweep_of(self._patiently(lambda: self._client.get_run(sweep_run_id)))
+        chosen = judged(list(self.known_records(sweep_run_id).values()), sweep.target_far)
+        best = chosen.recommended
+        if best is None:
+            self._patience.say(f"nothing is registered as {name}: no variant of sweep {sweep.name} is recommended")
+            return None
+        version = self._patiently(lambda: register(self._runs, sweep_run_id, name, best, chosen.metric))
+        self._patience.say(f"registered {best.label} as models:/{name}@recommended (version {version})")
+        return version
 
     # ----------------------------------------------------------------------------------------- reading
 
     def load_sweeps(self) -> tuple[SweepRun, ...]:
         """Every sweep, the one started last first."""
         with self._errors():
-            sweeps = [_sweep_of(run) for run in self._search("tags.level = 'sweep'")]
+            sweeps = [_sweep_of(run) for run in self._runs.search("tags.level = 'sweep'")]
         return tuple(sorted(sweeps, key=lambda sweep: sweep.started_unix, reverse=True))
 
     def find_sweeps(self, selector: str) -> tuple[SweepRun, ...]:
@@ -305,17 +331,19 @@ class Tracker:
 
     def known_records(self, sweep_run_id: str) -> dict[str, RunRecord]:
         """The records of a sweep under their keys; errors as for `load_records`."""
-        with self._errors(), _staging() as stage:
-            found = self._search(_candidates_of(sweep_run_id))
-            done = [run.info.run_id for run in found if run.info.status in DONE]
-            records = [self._load_record(run_id, stage) for run_id in done]
+        with self._errors():
+            found = self._runs.search(candidates_of(sweep_run_id))
+            records = [self._load_record(run) for run in found if run.info.status in DONE]
         return {record.key: record for record in records}
 
-    def _load_record(self, run_id: str, stage: Path) -> RunRecord:
-        folder = stage / run_id
-        folder.mkdir()
-        path = Path(self._client.download_artifacts(run_id, "record.json", str(folder)))
-        return parse_record(RunRecord, path.read_text(encoding="utf-8"), f"record.json of run {run_id}")
+    def count_candidates(self, sweep: SweepRun) -> dict[str, int]:
+        """How many candidates of a sweep have each status."""
+        with self._errors():
+            found = self._runs.search(candidates_of(sweep.run_id))
+        return dict(Counter(run.data.tags.get("status", "unknown") for run in found))
+
+    def _load_record(self, run: Any) -> RunRecord:
+        return parse_record(RunRecord, self._runs.read(run, "record.json"), f"record.json of run {run.info.run_id}")
 
     def best_variant_runs(self, sweep: SweepRun, candidates: int = COMPARED_CANDIDATES) -> tuple[str, ...]:
         """Run ids of all variants of the best feasible candidates, by validation TAR at the target FAR."""
@@ -323,7 +351,7 @@ class Tracker:
         wanted = f"tar_at_far_{far_label(sweep.target_far)}"
         by_candidate: dict[str, list[Any]] = {}
         with self._errors():
-            for run in self._search(query):
+            for run in self._runs.search(query):
                 by_candidate.setdefault(run.data.tags["mlflow.parentRunId"], []).append(run)
 
         def quality(runs: Sequence[Any]) -> tuple[float, float]:
@@ -333,36 +361,24 @@ class Tracker:
         best = sorted(by_candidate.values(), key=quality, reverse=True)[:candidates]
         return tuple(str(run.info.run_id) for runs in best for run in sorted(runs, key=lambda r: str(r.info.run_name)))
 
-    def _search(self, query: str) -> list[Any]:
-        """All runs that match, page by page."""
-        found: list[Any] = []
-        token = None
-        while True:
-            page = self._client.search_runs([self.experiment_id], query, max_results=1000, page_token=token)
-            found += page
-            token = page.token
-            if not token:
-                return found
+    def _patiently(self, attempt: Callable[[], T]) -> T:
+        """The attempt's result; errors are in this project's words, those that can pass are waited for."""
 
-    def _errors(self) -> Any:
-        return mlflow_errors(self.uri)
+        def once() -> T:
+            with self._errors():
+                return attempt()
+
+        return self._patience.call(once)
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        with impatient(self.uri), mlflow_errors(self.uri):
+            yield
 
     @property
     def is_server(self) -> bool:
         """Whether a server keeps the runs, rather than a database that this process opened itself."""
         return is_server(self.uri)
-
-
-def _candidates_of(sweep_run_id: str) -> str:
-    return f"tags.sweep_run_id = '{sweep_run_id}' and tags.level = 'candidate'"
-
-
-def _check_same_measure(begun: Mapping[str, str], now: Mapping[str, str]) -> None:
-    """One sweep is judged by one set of limits and one target FAR, or its report would contradict itself."""
-    for tag in ("limits", "target_far"):
-        if begun[tag] != now[tag]:
-            allowed = f"another name; this sweep was begun with {tag} {begun[tag]}, not {now[tag]}"
-            raise OptionError("sweep", now["sweep"], allowed)
 
 
 def _sweep_of(run: Any) -> SweepRun:
@@ -376,18 +392,3 @@ def _sweep_of(run: Any) -> SweepRun:
         target_far=float(tags["target_far"]),
         limits=json.loads(tags["limits"]),
     )
-
-
-@contextmanager
-def _staging() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="sweep-") as folder:
-        yield Path(folder)
-
-
-def _roc_of(variant: VariantRecord) -> dict[str, Any]:
-    """Both ROC grids; a TAR below the FAR floor is null."""
-    splits = (variant.validation, variant.test)
-    return {
-        split.split: {"log10_far": split.roc.log10_far, "tar": split.roc.tar, "far_floor": split.far_floor}
-        for split in splits
-    }

@@ -23,6 +23,8 @@ QUIET = {
 }
 # A server that does not answer is reported within seconds; MLflow itself would try for several minutes.
 IMPATIENT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
+# While a sweep runs it is `sweep/patience.py` that tries again; an artifact of some MB may take its time to arrive.
+WRITING = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "30"}
 DAMAGE = ("file is not a database", "malformed")
 DISK_TROUBLE = ("disk is full", "disk I/O error", "readonly database", "unable to open database", "No space left")
 
@@ -63,6 +65,13 @@ def open_store(root: Path, uri: str | None, experiment: str, *, create: bool) ->
 
 
 @contextmanager
+def impatient(uri: str) -> Iterator[None]:
+    """A server that does not answer is reported within seconds, not minutes; a database is left as it is."""
+    with _environment(WRITING if is_server(uri) else {}):
+        yield
+
+
+@contextmanager
 def mlflow_errors(where: str) -> Iterator[None]:
     """Silence MLflow's warnings, and raise its errors and the disk's as one line that begins with `where`.
 
@@ -74,11 +83,12 @@ def mlflow_errors(where: str) -> Iterator[None]:
     with warnings.catch_warnings(record=True, action="ignore"):
         _silence()
         from mlflow.exceptions import MlflowException
+        from requests import RequestException
         from sqlalchemy.exc import SQLAlchemyError
 
         try:
             yield
-        except (MlflowException, SQLAlchemyError) as error:
+        except (MlflowException, SQLAlchemyError, RequestException) as error:
             raise _in_one_line(where, str(error)) from error
         except OSError as error:
             raise StorageError(f"{where}: {error}; free space or set paths.root=FOLDER to another folder") from error
@@ -107,16 +117,29 @@ def _connect(uri: str, experiment: str, artifacts: str | None, *, create: bool) 
     found = client.get_experiment_by_name(experiment)
     if found is None and not create:
         raise TrackingError(f"{uri}: got no experiment {experiment!r} there; see tracking.experiment")
-    if found is None:
-        # The kind makes the UI open the table of runs instead of asking what the experiment is.
-        tags = {"mlflow.experimentKind": "custom_model_development"}
-        return client, client.create_experiment(experiment, artifacts, tags), uri
+    found = found or _create_experiment(client, experiment, artifacts)
     if found.lifecycle_stage == "deleted":
         raise TrackingError(
             f"{uri}: got the deleted experiment {experiment!r}, allowed: an active one; restore it with "
             f"`mlflow experiments restore -x {found.experiment_id}` or set tracking.experiment=NAME"
         )
     return client, found.experiment_id, uri
+
+
+def _create_experiment(client: Any, name: str, artifacts: str | None) -> Any:
+    """A new experiment, or the one that another process has made in this moment."""
+    from mlflow.exceptions import MlflowException
+
+    # The kind makes the UI open the table of runs instead of asking what the experiment is.
+    tags = {"mlflow.experimentKind": "custom_model_development"}
+    try:
+        client.create_experiment(name, artifacts, tags)
+    except MlflowException:
+        found = client.get_experiment_by_name(name)
+        if found is None:
+            raise
+        return found
+    return client.get_experiment_by_name(name)
 
 
 def check_root(root: Path) -> None:

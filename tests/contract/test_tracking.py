@@ -15,6 +15,7 @@ import pytest
 
 from facerec_core.errors import OptionError, StorageError, TrackingError
 from facerec_core.tflite import Interpreter
+from sweep import tracking_write
 from sweep.tracking import Tracker
 from tests.records import as_failed, make_records
 from tests.tiny_tflite import mean_colour_tflite
@@ -59,7 +60,7 @@ def _three_numbers(record):
 
 
 def runs_of(tracker):
-    return tracker._search("attributes.status != ''")
+    return tracker._runs.search("attributes.status != ''")
 
 
 def by_name(tracker):
@@ -89,7 +90,7 @@ def test_a_sweep_is_a_run_a_candidate_its_child_and_a_variant_its_grandchild(tra
 def test_variants_are_set_side_by_side_and_can_be_filtered(tracker, records, tmp_path):
     with tracker.sweep(*SWEEP) as sweep:
         tracker.log_candidate(sweep, records[1], tmp_path)
-    found = tracker._search(
+    found = tracker._runs.search(
         "params.width = '0.35' and params.variant = 'ptq_int8' and metrics.`tar_at_far_1e-3` > 0 and "
         "tags.status = 'complete'"
     )
@@ -123,15 +124,13 @@ def test_records_come_back_whole_from_the_tracker_alone(root, tracker, records, 
 
 def test_artifacts(tracker, records, tmp_path):
     with tracker.sweep(*SWEEP) as sweep:
-        run_id = tracker.log_candidate(sweep, records[0], tmp_path, {"ptq_int8": b"picture"})
-    assert {a.path for a in tracker._client.list_artifacts(run_id)} == {"record.json", "config.yaml"}
+        run_id = tracker.log_candidate(sweep, records[0], tmp_path, {"roc.svg": b"picture"})
+    assert {a.path for a in tracker._client.list_artifacts(run_id)} == {"record.json", "config.yaml", "roc.svg"}
     assert "res: 96" in _text_of(tracker, run_id, "config.yaml", tmp_path)
     variants = {run.info.run_name: run.info.run_id for run in children(tracker, run_id)}
-    with_picture = variants["0.35@96-448 ptq_int8"]
-    assert {a.path for a in tracker._client.list_artifacts(with_picture)} == {"model", "roc.json", "roc.png"}
-    without = variants["0.35@96-448 float32"]
-    assert {a.path for a in tracker._client.list_artifacts(without)} == {"model", "roc.json"}
-    roc = json.loads(_text_of(tracker, without, "roc.json", tmp_path))
+    variant = variants["0.35@96-448 float32"]
+    assert {a.path for a in tracker._client.list_artifacts(variant)} == {"model", "roc.json"}
+    roc = json.loads(_text_of(tracker, variant, "roc.json", tmp_path))
     assert roc["test"]["tar"] == list(records[0].variants[0].test.roc.tar)
 
 
@@ -200,14 +199,14 @@ def test_sweeps_are_found_by_name_latest_and_all(tracker):
 )
 def test_whatever_ends_a_sweep_leaves_nothing_running(tracker, records, tmp_path, monkeypatch, error, status):
     calls = itertools.count()
-    log_artifacts = tracker._client.log_artifacts
+    save_model = tracking_write.save_model
 
     def interrupted(*args):
-        if next(calls) == 6:  # the first candidate takes 4 calls
+        if next(calls) == 4:  # a candidate takes 3 calls
             raise error
-        return log_artifacts(*args)
+        return save_model(*args)
 
-    monkeypatch.setattr(tracker._client, "log_artifacts", interrupted)
+    monkeypatch.setattr(tracking_write, "save_model", interrupted)
 
     def two_candidates():
         with tracker.sweep(*SWEEP) as sweep:
@@ -236,7 +235,7 @@ def test_a_full_disk_is_one_line(tracker, records, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(tracker._client, "log_artifacts", full)
+    monkeypatch.setattr(tracking_write, "save_model", full)
     sweep = tracker.start_sweep(*SWEEP)
     with pytest.raises(StorageError, match=r"^[^\n]*No space left on device[^\n]*paths.root=FOLDER[^\n]*$"):
         tracker.log_candidate(sweep, records[0], tmp_path)
@@ -369,7 +368,7 @@ def test_an_address_that_does_not_answer_or_is_none_is_refused(tmp_path, uri):
 
 def test_more_points_than_one_call_takes_are_all_logged(tracker):
     sweep = tracker.start_sweep(*SWEEP)
-    tracker._log(sweep, {f"p{i}": "x" for i in range(150)}, [("m", float(i), i) for i in range(1500)])
+    tracker._runs.log(sweep, {f"p{i}": "x" for i in range(150)}, [("m", float(i), i) for i in range(1500)])
     assert len(tracker._client.get_run(sweep).data.params) == 151
     assert len(tracker._client.get_metric_history(sweep, "m")) == 1500
 

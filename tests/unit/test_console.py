@@ -66,8 +66,8 @@ def test_silence_is_broken_with_what_is_known(display, clock, out) -> None:
         "[0:04 0/4] opening the tracker",
         "[0:04 0/4] 0.5@96-640 float loading TensorFlow",
         "[0:08 0/4] 0.5@96-640 float loading TensorFlow",
-        "[0:08 1/4] 0.5@96-640: validation accuracy 0.9",
-        "[0:12 1/4] opening the tracker",
+        "[0:08 1/4, about 10 s left] 0.5@96-640: validation accuracy 0.9",
+        "[0:12 1/4, about 10 s left] opening the tracker",
     ]
 
 

@@ -1,0 +1,135 @@
+"""Runs below a sweep in MLflow: found, written in as few calls as can be, closed and deleted."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from facerec_core.errors import OptionError
+from facerec_core.types import RunRecord
+
+MetricPoint = tuple[str, float, int]
+"""Key, value, step."""
+MOST_METRICS, MOST_PARAMS = 1000, 100
+
+
+class Runs:
+    """The runs of one experiment; everything goes through the MlflowClient it is given."""
+
+    def __init__(self, client: Any, experiment_id: str) -> None:
+        self.client = client
+        self.experiment_id = experiment_id
+
+    def search(self, query: str) -> list[Any]:
+        """All runs that match, page by page."""
+        found: list[Any] = []
+        token = None
+        while True:
+            page = self.client.search_runs([self.experiment_id], query, max_results=1000, page_token=token)
+            found += page
+            token = page.token
+            if not token:
+                return found
+
+    def create(self, name: str, tags: Mapping[str, str], started_unix: float | None = None) -> Any:
+        """A new run, RUNNING."""
+        started = None if started_unix is None else round(1000 * started_unix)
+        return self.client.create_run(self.experiment_id, start_time=started, run_name=name, tags=dict(tags))
+
+    @contextmanager
+    def below(self, parent: str, name: str, tags: Mapping[str, str], record: RunRecord) -> Iterator[Any]:
+        """A run below `parent` for the length of a block; what was written is deleted when the block fails."""
+        run = self.create(name, {**tags, "mlflow.parentRunId": parent}, record.started_unix)
+        try:
+            yield run
+        except BaseException:
+            # Where even that fails, the next attempt or the next start of the sweep deletes it.
+            with suppress(Exception):
+                self.delete(run.info.run_id)
+            raise
+        status = "FAILED" if record.status == "failed" else "FINISHED"
+        self.client.set_terminated(run.info.run_id, status, end_time=round(1000 * record.ended_unix))
+
+    def log(
+        self,
+        run_id: str,
+        params: Mapping[str, str] | None = None,
+        points: Iterable[MetricPoint] = (),
+        at_unix: float = 0.0,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        """Everything at once, in as few calls as MLflow's limits allow."""
+        from mlflow.entities import Metric, Param, RunTag
+
+        at_ms = round(1000 * at_unix)
+        metrics = [Metric(key, value, at_ms, step) for key, value, step in points]
+        some_params = [Param(key, value) for key, value in (params or {}).items()]
+        some_tags = [RunTag(key, value) for key, value in (tags or {}).items()]
+        calls = max(-(-len(metrics) // MOST_METRICS), -(-len(some_params) // MOST_PARAMS), 1)
+        for call in range(calls):
+            self.client.log_batch(
+                run_id,
+                metrics[call * MOST_METRICS : (call + 1) * MOST_METRICS],
+                some_params[call * MOST_PARAMS : (call + 1) * MOST_PARAMS],
+                some_tags if call == 0 else (),
+            )
+
+    @contextmanager
+    def artifacts(self, run: Any) -> Iterator[Path]:
+        """A folder whose content is the run's artifacts after the block: theirs, where they lie on this machine."""
+        own = local_folder(run.info.artifact_uri)
+        if own is not None:
+            own.mkdir(parents=True, exist_ok=True)
+            yield own
+            return
+        with tempfile.TemporaryDirectory(prefix="sweep-") as folder:
+            yield Path(folder)
+            self.client.log_artifacts(run.info.run_id, folder)
+
+    def read(self, run: Any, artifact: str) -> str:
+        """The text of one artifact."""
+        own = local_folder(run.info.artifact_uri)
+        if own is not None:
+            return (own / artifact).read_text(encoding="utf-8")
+        with tempfile.TemporaryDirectory(prefix="sweep-") as folder:
+            path = Path(self.client.download_artifacts(run.info.run_id, artifact, folder))
+            return path.read_text(encoding="utf-8")
+
+    def kill_below(self, sweep_run_id: str) -> None:
+        """Nothing below a sweep may stay RUNNING, whatever ended the process that wrote it."""
+        for run in self.search(f"tags.sweep_run_id = '{sweep_run_id}' and attributes.status = 'RUNNING'"):
+            self.client.set_terminated(run.info.run_id, "KILLED")
+
+    def delete(self, run_id: str) -> None:
+        """Move a run and those below it to MLflow's bin."""
+        for child in self.search(f"tags.mlflow.parentRunId = '{run_id}'"):
+            self.delete(child.info.run_id)
+        if self.client.get_run(run_id).info.status == "RUNNING":
+            self.client.set_terminated(run_id, "KILLED")
+        self.client.delete_run(run_id)
+
+
+def candidates_of(sweep_run_id: str) -> str:
+    """The query that finds the candidates of a sweep."""
+    return f"tags.sweep_run_id = '{sweep_run_id}' and tags.level = 'candidate'"
+
+
+def local_folder(artifact_uri: str) -> Path | None:
+    """Where artifacts lie on this machine; None where a server or a cloud keeps them."""
+    if urlsplit(artifact_uri).scheme not in ("", "file"):
+        return None
+    from mlflow.utils.file_utils import local_file_uri_to_path
+
+    return Path(local_file_uri_to_path(artifact_uri))
+
+
+def check_same_measure(begun: Mapping[str, str], now: Mapping[str, str]) -> None:
+    """One sweep is judged by one set of limits and one target FAR, or its report would contradict itself."""
+    for tag in ("limits", "target_far"):
+        if begun[tag] != now[tag]:
+            allowed = f"another name; this sweep was begun with {tag} {begun[tag]}, not {now[tag]}"
+            raise OptionError("sweep", now["sweep"], allowed)
