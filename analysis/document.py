@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from typing import Any
 
-from analysis.records import SweepInfo
-from analysis.selection import Entry, Metric, Selection
+from analysis.comparison import Quantised
+from analysis.figure_data import ram_bytes
+from analysis.findings import Findings
+from analysis.selection import Entry, Standing
+from analysis.trade import Relaxation
 from facerec_core.group_rates import spread
 from facerec_core.types import Evaluation
 
@@ -26,6 +30,7 @@ def evaluation_json(evaluation: Evaluation) -> Json:
         "threshold": evaluation.threshold,
         "realised_far": evaluation.realised_far,
         "realised_tar": evaluation.realised_tar,
+        "intervals": {key: {"low": found.low, "high": found.high} for key, found in evaluation.intervals.items()},
         "groups": [asdict(rates) for rates in evaluation.groups],
         **worst_group_json(evaluation),
     }
@@ -61,6 +66,7 @@ def _cost_json(entry: Entry) -> Json:
     return {
         "size_bytes": variant.file.size_bytes if variant else None,
         "arena_bytes": arena.total_bytes if arena else None,
+        "ram_bytes": ram_bytes(record),
         "predicted_file_bytes": record.cost.file_bytes,
         "predicted_arena_bytes": record.cost.arena_bytes,
         "parameters": record.cost.parameters,
@@ -77,13 +83,16 @@ def _cost_json(entry: Entry) -> Json:
     }
 
 
-def entry_json(entry: Entry, metric: Metric) -> Json:
+def entry_json(entry: Entry, findings: Findings) -> Json:
     """One entry of recommended, front, dominated, undecided or infeasible."""
-    variant = entry.variant
+    variant, metric = entry.variant, findings.selection.metric
+    compared = findings.differences.get(id(entry))
     return {
         **_identity_json(entry),
         "selection_metric": metric.name,
         "selection_value": entry.value,
+        "less_recommended": asdict(compared.difference) if compared else None,
+        "tied_with_recommended": compared.tied if compared else None,
         "validation": evaluation_json(variant.validation) if variant else None,
         "test": evaluation_json(variant.test) if variant else None,
         **_cost_json(entry),
@@ -103,17 +112,43 @@ def failed_json(entry: Entry) -> Json:
     }
 
 
-def report_json(selection: Selection, info: SweepInfo) -> Json:
-    """The whole document: recommended, front, dominated, undecided, infeasible, failed, limits, target_far."""
-    metric = selection.metric
-    best = selection.recommended
+def _details_json(best: Entry | None) -> Json | None:
+    """What the lists leave out of the recommended entry: its open-set rates on test, and its configuration."""
+    if best is None or best.variant is None:
+        return None
+    searches = [asdict(rates) for rates in best.variant.test.identification]
+    return {"identification": searches, "config": dict(best.record.config)}
+
+
+def _quantised_json(one: Quantised) -> Json:
+    ratio = one.recovered
+    ends = {"low": ratio.low, "high": ratio.high} if ratio else {}
+    finite = {name: end if math.isfinite(end) else None for name, end in ends.items()}
+    return {**asdict(one), "recovered": {"value": ratio.value, **finite} if ratio else None}
+
+
+def _relaxation_json(found: Relaxation) -> Json:
+    return {**asdict(found.check), "label": found.entry.label, "value_of": found.entry.value, "gain": found.gain}
+
+
+def report_json(findings: Findings) -> Json:
+    """The whole document.
+
+    recommended, front, dominated, undecided, infeasible, pruned, failed, limits, target_far, then recommended_details
+    and what compares them: metric, hypervolume (None without a front), quantisation and relaxations.
+    """
+    selection, info, best = findings.selection, findings.info, findings.selection.recommended
+    standings: tuple[Standing, ...] = ("front", "dominated", "undecided", "infeasible", "pruned")
+    lists: Json = {name: [entry_json(entry, findings) for entry in selection.having(name)] for name in standings}
     return {
-        "recommended": entry_json(best, metric) if best else None,
-        "front": [entry_json(entry, metric) for entry in selection.having("front")],
-        "dominated": [entry_json(entry, metric) for entry in selection.having("dominated")],
-        "undecided": [entry_json(entry, metric) for entry in selection.having("undecided")],
-        "infeasible": [entry_json(entry, metric) for entry in selection.having("infeasible")],
+        "recommended": entry_json(best, findings) if best else None,
+        **lists,
         "failed": [failed_json(entry) for entry in selection.having("failed")],
         "limits": dict(info.limits),
         "target_far": info.target_far,
+        "recommended_details": _details_json(best),
+        "metric": {**asdict(selection.metric), "name": selection.metric.name},
+        "hypervolume": asdict(findings.hypervolume) if findings.hypervolume else None,
+        "quantisation": [_quantised_json(one) for one in findings.quantised],
+        "relaxations": [_relaxation_json(found) for found in findings.relaxations],
     }

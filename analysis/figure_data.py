@@ -1,110 +1,104 @@
-"""What the figures show, computed apart from drawing it, so that tests can compare it whole."""
+"""What the figures show, computed apart from drawing it, so that tests can compare it whole: colours and the front.
+
+The rest is in `analysis.roc_data`, `analysis.curve_data` and `analysis.limit_data`.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from analysis.selection import Entry, Selection, Standing, candidate_names
-from facerec_core.types import SCHEMES, RunRecord, Scheme, Split
+from analysis.comparison import Compared, against_best, interval, ties
+from analysis.selection import Entry, Selection, Standing
+from facerec_core.types import Interval, RunRecord, Scheme
 
 # Okabe and Ito, "Color universal design" (2008): told apart with any kind of colour vision.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 PLAIN = "#b9bec4"
-ROC_COLOURS = 4
+MOST_CANDIDATES = 100
+"""So many, the best, are drawn as lines: more hide each other, and a browser could not draw thousands."""
 
 
 @dataclass(frozen=True)
 class ParetoPoint:
-    """One int8 variant: the metric against size (bytes) and latency (ms)."""
+    """One int8 variant: the metric (0-1, with its interval where known) against size, latency and RAM.
+
+    `tied` says that it cannot be told from the recommended one; None where the two were not resampled alike. `unmet`
+    names the limits that are exceeded or undecided, with what is wrong.
+    """
 
     label: str
     standing: Standing
     scheme: Scheme
     value: float
+    interval: Interval | None
     size_bytes: int
     latency_ms: float
+    latency_low_ms: float
+    latency_high_ms: float
+    provenance: str
+    ram_bytes: int
     recommended: bool
+    tied: bool | None
+    unmet: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class RocLine:
-    """One variant's ROC on one split, from its FAR floor upwards; `colour` None is drawn as background."""
-
-    label: str
-    scheme: Scheme
-    far: tuple[float, ...]
-    tar: tuple[float, ...]
-    far_floor: float
-    colour: str | None
+def ram_bytes(record: RunRecord) -> int:
+    """The RAM of one inference: the arena where the board's runtime needs one, else the activations."""
+    judged = {check.figure for check in record.feasibility.checks if check.name == "ram_bytes"}
+    return record.cost.arena_bytes if "arena_bytes" in judged else record.cost.peak_activation_bytes
 
 
-@dataclass(frozen=True)
-class Slope:
-    """A candidate's metric as float32, ptq_int8 and qat_int8, None where there is no such variant."""
+def pareto_points(selection: Selection, compared: Sequence[Compared] | None = None) -> tuple[ParetoPoint, ...]:
+    """Every int8 variant with a value, best first.
 
-    label: str
-    values: tuple[float | None, ...]
-    colour: str | None
-
-
-@dataclass(frozen=True)
-class LearningCurve:
-    """One metric of one candidate in one phase over its epochs."""
-
-    label: str
-    phase: str
-    metric: str
-    epochs: tuple[int, ...]
-    values: tuple[float, ...]
-    colour: str | None
-
-
-def pareto_points(selection: Selection) -> tuple[ParetoPoint, ...]:
-    """Every int8 variant with a value, best first."""
+    Args:
+        selection: the judged sweep.
+        compared: its `against_best`, where that is known already.
+    """
+    known = against_best(selection) if compared is None else compared
+    tied = {id(one.entry) for one in ties(known)}
+    told = tied | {id(one.entry) for one in known}
     return tuple(
-        ParetoPoint(
-            label=entry.label,
-            standing=entry.standing,
-            scheme=entry.variant.scheme,
-            value=entry.value,
-            size_bytes=entry.variant.file.size_bytes,
-            latency_ms=entry.record.latency.ms,
-            recommended=entry is selection.recommended,
-        )
+        _point(entry, selection, (id(entry) in tied) if id(entry) in told else None)
         for entry in selection.having("front", "dominated", "undecided", "infeasible")
         if entry.variant and entry.value is not None
     )
 
 
-def staircase(points: Sequence[ParetoPoint]) -> tuple[tuple[int, ...], tuple[float, ...]]:
-    """Sizes and values of the front's points that beat every smaller file, by size."""
-    sizes: list[int] = []
-    values: list[float] = []
-    for point in sorted(points, key=lambda p: (p.size_bytes, -p.value)):
-        if point.standing == "front" and (not values or point.value > values[-1]):
-            sizes.append(point.size_bytes)
-            values.append(point.value)
-    return tuple(sizes), tuple(values)
-
-
-def roc_line(entry: Entry, split: Split, colour: str | None) -> RocLine:
-    """The ROC of an entry that has a variant."""
-    if entry.variant is None:
+def _point(entry: Entry, selection: Selection, tied: bool | None) -> ParetoPoint:
+    record, variant = entry.record, entry.variant
+    if variant is None or entry.value is None:
         raise ValueError(f"{entry.label} has no variant")
-    evaluation = entry.variant.validation if split == "validation" else entry.variant.test
-    drawn = [
-        (10**x, tar) for x, tar in zip(evaluation.roc.log10_far, evaluation.roc.tar, strict=True) if tar is not None
-    ]
-    return RocLine(
+    return ParetoPoint(
         label=entry.label,
-        scheme=entry.variant.scheme,
-        far=tuple(far for far, _ in drawn),
-        tar=tuple(tar for _, tar in drawn),
-        far_floor=evaluation.far_floor,
-        colour=colour,
+        standing=entry.standing,
+        scheme=variant.scheme,
+        value=entry.value,
+        interval=interval(variant.validation, selection.metric),
+        size_bytes=variant.file.size_bytes,
+        latency_ms=record.latency.ms,
+        latency_low_ms=record.latency.low_ms,
+        latency_high_ms=record.latency.high_ms,
+        provenance=record.latency.provenance,
+        ram_bytes=ram_bytes(record),
+        recommended=entry is selection.recommended,
+        tied=tied,
+        unmet=tuple(f"{check.name} {check.verdict}" for check in entry.checks if check.verdict != "ok"),
     )
+
+
+def staircase(
+    points: Sequence[ParetoPoint], cost: Callable[[ParetoPoint], float] = lambda point: point.size_bytes
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Costs and values of the front's points that beat every cheaper one, by cost; the cost is the file's size."""
+    costs: list[float] = []
+    values: list[float] = []
+    for point in sorted(points, key=lambda p: (cost(p), -p.value)):
+        if point.standing == "front" and (not values or point.value > values[-1]):
+            costs.append(cost(point))
+            values.append(point.value)
+    return tuple(costs), tuple(values)
 
 
 def candidate_colours(selection: Selection) -> Mapping[str, str]:
@@ -113,55 +107,28 @@ def candidate_colours(selection: Selection) -> Mapping[str, str]:
     return dict(zip(keys, COLOURS, strict=False))
 
 
-def roc_lines(selection: Selection, split: Split) -> tuple[RocLine, ...]:
-    """All int8 variants and the recommended candidate's float32, worst first so that the best lies on top.
-
-    The variants of the best ROC_COLOURS candidates are coloured by candidate, the rest are background.
-    """
-    colours = dict(list(candidate_colours(selection).items())[:ROC_COLOURS])
-    best = selection.recommended
-    shown = [
-        entry
-        for entry in selection.entries
-        if entry.variant
-        and (entry.standing != "reference" or (best is not None and entry.record.key == best.record.key))
-    ]
-    lines = [roc_line(entry, split, colours.get(entry.record.key)) for entry in reversed(shown)]
-    return tuple(sorted(lines, key=lambda line: line.colour is not None))
+def drawn_keys(selection: Selection) -> frozenset[str]:
+    """Keys of the candidates that are drawn as lines: the best MOST_CANDIDATES, those within the limits first."""
+    allowed = selection.having("front", "dominated")
+    keys = dict.fromkeys(entry.record.key for entry in (*allowed, *selection.entries))
+    return frozenset(list(keys)[:MOST_CANDIDATES])
 
 
-def slopes(selection: Selection) -> tuple[Slope, ...]:
-    """Each trained candidate's metric under the three schemes, best candidate last so that it lies on top."""
-    colours = candidate_colours(selection)
-    trained = list(dict.fromkeys(entry.record.key for entry in selection.entries if entry.variant))
-    names = candidate_names([entry.record for entry in _one_each(selection)])
-    values = {(e.record.key, e.variant.scheme): e.value for e in selection.entries if e.variant}
-    found = [Slope(names[key], tuple(values.get((key, s)) for s in SCHEMES), colours.get(key)) for key in trained]
-    return tuple(reversed(found))
+@dataclass(frozen=True)
+class CostAxis:
+    """One of the costs that the metric is drawn over; `span` is what it may be, None where it is exact."""
+
+    name: str
+    title: str
+    of: Callable[[ParetoPoint], float]
+    span: Callable[[ParetoPoint], tuple[float, float]] | None = None
 
 
-def _one_each(selection: Selection) -> list[Entry]:
-    return list({entry.record.key: entry for entry in selection.entries}.values())
-
-
-def _metric_of(record: RunRecord, phase: str) -> str:
-    """The loss where it was recorded, else the first metric by name."""
-    names = {name for point in record.curves if point.phase == phase for name in point.metrics}
-    return "loss" if "loss" in names else min(names, default="loss")
-
-
-def learning_curves(selection: Selection) -> tuple[LearningCurve, ...]:
-    """The loss of every candidate and phase; epochs whose value is not finite are left out."""
-    colours = candidate_colours(selection)
-    records = [entry.record for entry in _one_each(selection)]
-    names = candidate_names(records)
-    found = []
-    for record in reversed(records):
-        for phase in dict.fromkeys(point.phase for point in record.curves):
-            metric = _metric_of(record, phase)
-            points = [(p.epoch, p.metrics.get(metric, math.nan)) for p in record.curves if p.phase == phase]
-            finite = [(epoch, value) for epoch, value in points if math.isfinite(value)]
-            if finite:
-                epochs, values = zip(*finite, strict=True)
-                found.append(LearningCurve(names[record.key], phase, metric, epochs, values, colours.get(record.key)))
-    return tuple(found)
+SIZE_AXIS = CostAxis("file size", "file size (kB, 1 kB = 1000 bytes)", lambda point: point.size_bytes / 1000)
+LATENCY_AXIS = CostAxis(
+    "latency",
+    "latency (ms)",
+    lambda point: point.latency_ms,
+    lambda point: (point.latency_low_ms, point.latency_high_ms),
+)
+RAM_AXIS = CostAxis("RAM", "RAM of one inference (KiB)", lambda point: point.ram_bytes / 1024)

@@ -1,195 +1,92 @@
-"""The report's page: what the template shows, in words and formatted figures."""
+"""The report's page: the template filled with words, formatted figures and interactive fragments."""
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from analysis import interactive
-from analysis.figure_data import learning_curves, pareto_points, roc_lines, slopes
-from analysis.records import SweepInfo
-from analysis.selection import Entry, Selection
-from facerec_core.group_rates import spread
+from analysis import interactive, interactive_curves, interactive_roc, sentences, wording
+from analysis.comparison import interval
+from analysis.curve_data import learning_curves, slopes
+from analysis.figure_data import pareto_points, ram_bytes
+from analysis.findings import Findings
+from analysis.limit_data import limit_marks, limit_name
+from analysis.records import ReportPaths
+from analysis.repeat import leaves, repeat_command
+from analysis.roc_data import RocLine, roc_lines
+from analysis.sources import sources
 from facerec_core.roc import far_label
-from facerec_core.types import Evaluation, LimitCheck, RunRecord, Split
+from facerec_core.types import RunRecord, Split
 
 SPLITS: tuple[Split, ...] = ("test", "validation")
+SHOWN_ROWS = 100
+"""Rows of the long table a browser shows at first; the rest is one press away."""
 
 
-@dataclass(frozen=True)
-class Margin:
-    """One limit of the recommended candidate; `used` is the share of the limit that is taken, 0-1."""
-
-    name: str
-    text: str
-    used: float
+def flattened(config: Mapping[str, object]) -> list[str]:
+    """A nested configuration as sorted `key=value` lines."""
+    return sorted(f"{key}={'null' if value is None else value}" for key, value in leaves(config))
 
 
-def percent(rate: float | None) -> str:
-    """A rate of 0-1 as per cent with one decimal, or a dash."""
-    return "–" if rate is None else f"{100 * rate:.1f} %"
-
-
-def quantity(value: float, unit: str = "") -> str:
-    """A figure with thousands separated, at most one decimal."""
-    number = f"{value:,.0f}" if value == round(value) or abs(value) >= 1000 else f"{value:,.1f}"
-    return f"{number} {unit}".strip()
-
-
-def moment(unix: float) -> str:
-    """Seconds since 1970 as a date in UTC."""
-    return datetime.fromtimestamp(unix, UTC).strftime("%Y-%m-%d %H:%M UTC")
-
-
-def check_text(check: LimitCheck) -> str:
-    """A limit that is not met, in words."""
-    figures = f"{quantity(check.value, check.unit)}, limit {quantity(check.limit, check.unit)}"
-    if check.verdict == "undecided":
-        return f"{check.name}: {figures}; the uncertainty of the figure spans the limit"
-    return f"{check.name}: {figures}, {quantity(check.excess, check.unit)} too much"
-
-
-def reasons(entry: Entry) -> list[str]:
-    """Why an entry may not be shipped."""
-    return [check_text(check) for check in entry.checks if check.verdict != "ok"] or ["not trained"]
-
-
-def margins(checks: Sequence[LimitCheck]) -> list[Margin]:
-    """How far within each limit a candidate is; an uncertain figure counts with its worse end."""
-    return [Margin(c.name, _margin_text(c), min(1.0, max(0.0, 1 + c.excess / c.limit))) for c in checks]
-
-
-def _margin_text(check: LimitCheck) -> str:
-    figures = f"{quantity(check.value, check.unit)} of {quantity(check.limit, check.unit)}"
-    worse_end = check.value - check.limit < check.excess - 1e-9 * check.limit
-    spare = f"{quantity(-check.excess, check.unit)} to spare"
-    return f"{figures}, {spare}{' by the upper end of the estimate' if worse_end else ''}"
-
-
-def _rivals(selection: Selection) -> list[Entry]:
-    best = selection.recommended
-    return [e for e in selection.having("front", "dominated") if best and e.record.key != best.record.key]
-
-
-def _float_sibling(selection: Selection, best: Entry) -> Entry | None:
-    siblings = (e for e in selection.having("reference") if e.record.key == best.record.key)
-    return next(siblings, None)
-
-
-def why(selection: Selection) -> list[str]:
-    """The recommendation's grounds, each a sentence; why there is none when there is none."""
-    best, metric = selection.recommended, selection.metric
-    if best is None:
-        return _why_none(selection)
-    eligible = len(selection.having("front", "dominated"))
-    told = [
-        f"Highest {metric.title} on validation, {percent(best.value)}, of {eligible} int8 files within every limit."
-    ]
-    rivals = _rivals(selection)
-    if rivals:
-        told.append(f"The next best candidate, {rivals[0].label}, reaches {percent(rivals[0].value)}.")
-    sibling = _float_sibling(selection, best)
-    if sibling and sibling.value is not None and best.value is not None:
-        change = f"{100 * (best.value - sibling.value):+.1f} points".replace("-", "−")
-        told.append(f"Against its own float32 network ({percent(sibling.value)}) quantisation changes it by {change}.")
-    better = [e for e in selection.having("undecided") if (e.value or 0) > (best.value or 0)]
-    if better:
-        told.append(
-            f"{better[0].label} would reach {percent(better[0].value)}, but whether it meets the limits is undecided: "
-            "measure it on the board."
-        )
-    return told
-
-
-def _why_none(selection: Selection) -> list[str]:
-    counts = {name: len(selection.having(name)) for name in ("undecided", "infeasible", "failed")}
-    if not any(counts.values()):
-        return ["No candidate has finished yet."]
-    told = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
-    return [f"No int8 file was trained to the end and meets every limit without doubt: {told}."]
-
-
-def notices(selection: Selection, records: Sequence[RunRecord]) -> list[str]:
-    """What a reader has to know before comparing: a fallback metric, mixed data, candidates with warnings."""
-    told = []
-    if selection.metric.fallback:
-        told.append(f"{selection.metric.fallback}. Candidates are ranked by {selection.metric.title} instead.")
-    prints = {record.data.fingerprint for record in records if record.data}
-    if len(prints) > 1:
-        told.append(
-            f"The candidates were evaluated on {len(prints)} different data sets; their figures do not compare."
-        )
-    boards = {(record.latency.board, record.latency.runtime) for record in records}
-    if len(boards) > 1:
-        told.append("The latencies belong to different boards or runtimes; they do not compare.")
-    told += dict.fromkeys(warning for record in records for warning in record.warnings)
-    return told
-
-
-def threshold_text(evaluation: Evaluation) -> str:
-    """What the validation threshold gives on a split, in words."""
-    if evaluation.threshold is None:
-        return f"The pairs cannot resolve FAR {far_label(evaluation.target_far)}, so no threshold was set."
-    target = far_label(evaluation.target_far)
-    return (
-        f"At the threshold {evaluation.threshold:.4f}, chosen on validation for FAR {target}, "
-        f"the test pairs give TAR {percent(evaluation.realised_tar)} at FAR {evaluation.realised_far:.2g}."
-    )
-
-
-def groups_text(evaluation: Evaluation) -> str:
-    """Which groups of people fare worst at the threshold, in words; empty where groups or rates are not known."""
-    found = spread(evaluation.groups)
-    told = []
-    if found.far_group is not None and found.far is not None:
-        times = f", at least {found.far_ratio:.2g} times that of the best group" if found.far_ratio else ""
-        told.append(f"Strangers are let in most often in the group {found.far_group} (FAR {found.far:.2g}{times}).")
-    if found.tar_group is not None:
-        share = f", {found.tar_ratio:.2f} times that of the best group" if found.tar_ratio is not None else ""
-        rate = f"TAR {percent(found.tar)}{share}"
-        told.append(f"People are recognised least often in the group {found.tar_group} ({rate}).")
-    return " ".join(told)
-
-
-def far_text(rate: float | None) -> str:
-    """A false accept rate with two digits, or a dash."""
-    return "–" if rate is None else f"{rate:.2g}"
-
-
-def _summary(records: Sequence[RunRecord]) -> dict[str, int]:
+def summary_of(records: Sequence[RunRecord]) -> dict[str, int]:
+    """How many candidates there are, and how many of each status; the undecided are among the others."""
     undecided = sum(bool(r.feasibility.undecided and not r.feasibility.violated) for r in records)
-    counts = {status: sum(r.status == status for r in records) for status in ("complete", "infeasible", "failed")}
+    counts = {
+        status: sum(r.status == status for r in records) for status in ("complete", "infeasible", "pruned", "failed")
+    }
     return {"candidates": len(records), **counts, "undecided": undecided}
 
 
-def _fragments(selection: Selection) -> Mapping[str, Markup]:
+def _fragments(findings: Findings) -> Mapping[str, Markup]:
     """The figures, empty where there is nothing to show. Markup: plotly's own output, its texts escaped beforehand."""
-    points, curves = pareto_points(selection), learning_curves(selection)
-    drawn = {"pareto": "", "roc": "", "slopes": "", "curves": ""}
+    selection = findings.selection
+    title = f"{selection.metric.title} (validation)"
+    points, curves = pareto_points(selection, findings.compared), learning_curves(selection)
+    marks = limit_marks(selection)
+    drawn = dict.fromkeys(("pareto", "limits", "roc", "det", "slopes", "curves"), "")
     if curves:
-        drawn["curves"] = interactive.learning_fragment(curves)
+        drawn["curves"] = interactive_curves.learning_fragment(curves)
+    if marks:
+        drawn["limits"] = interactive_curves.limits_fragment(marks)
     if points:
-        drawn["pareto"] = interactive.pareto_fragment(points, selection.metric)
-        drawn["roc"] = interactive.roc_fragment({split: roc_lines(selection, split) for split in SPLITS})
-        drawn["slopes"] = interactive.slopes_fragment(slopes(selection), selection.metric)
+        lines: dict[str, Sequence[RocLine]] = {split: roc_lines(selection, split) for split in SPLITS}
+        drawn["pareto"] = interactive.pareto_fragment(points, title)
+        drawn["roc"] = interactive_roc.roc_fragment(lines)
+        drawn["det"] = interactive_roc.det_fragment(lines)
+        drawn["slopes"] = interactive_curves.slopes_fragment(slopes(selection), title)
     return {name: Markup(html) for name, html in drawn.items()}  # noqa: S704
 
 
-def _environment() -> Environment:
-    environment = Environment(
+def environment() -> Environment:
+    """The templates' environment: everything is escaped, what is not defined is an error."""
+    made = Environment(
         loader=PackageLoader("analysis"),
         autoescape=select_autoescape(default=True, default_for_string=True),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(percent=percent, far=far_text, quantity=quantity, moment=moment, reasons=reasons)
-    return environment
+    made.filters.update(
+        percent=wording.percent,
+        interval=wording.interval_text,
+        points=wording.points,
+        points_text=wording.points_text,
+        share=wording.share_text,
+        draws=wording.over_draws,
+        far=wording.far_text,
+        quantity=wording.quantity,
+        moment=wording.moment,
+        reasons=wording.reasons,
+        relaxation=sentences.relaxation_text,
+        limit_name=limit_name,
+        ram=ram_bytes,
+        config=flattened,
+    )
+    return made
 
 
 def _first(records: Sequence[RunRecord]) -> RunRecord | None:
@@ -197,31 +94,63 @@ def _first(records: Sequence[RunRecord]) -> RunRecord | None:
     return max(records, key=lambda record: record.data is not None, default=None)
 
 
-def render(selection: Selection, records: Sequence[RunRecord], info: SweepInfo, pareto_png: bytes) -> str:
-    """The whole page as one HTML document that loads nothing from elsewhere."""
-    best = selection.recommended
-    fragments = _fragments(selection)
+def _recommendation(findings: Findings) -> dict[str, object]:
+    """What the page says of the recommended entry."""
+    best, metric = findings.selection.recommended, findings.selection.metric
+    variant = best.variant if best else None
+    if best is None or variant is None:
+        words, lists = ("threshold", "groups_told", "repeat"), ("margins", "groups", "sources")
+        return {"best": None, **dict.fromkeys(words, ""), **dict.fromkeys(lists, ())}
+    return {
+        "best": best,
+        "margins": wording.margins(best.checks),
+        "threshold": sentences.threshold_text(variant.test),
+        "groups": variant.test.groups,
+        "groups_told": sentences.groups_text(variant.test),
+        "sources": sources(best, metric),
+        "repeat": repeat_command(findings.info.command, best.record),
+    }
+
+
+def render(findings: Findings, pareto_png: bytes, paths: ReportPaths) -> str:
+    """The whole page as one HTML document that loads nothing from elsewhere.
+
+    Args:
+        findings: what is told.
+        pareto_png: the front as a picture, for readers without JavaScript.
+        paths: the files beside the page, which it names.
+    """
+    selection, records, fragments = findings.selection, findings.records, _fragments(findings)
     return (
-        _environment()
+        environment()
         .get_template("report.html.j2")
         .render(
-            info=info,
+            **_recommendation(findings),
+            findings=findings,
+            info=findings.info,
             selection=selection,
             metric=selection.metric,
-            best=best,
-            why=why(selection),
-            margins=margins(best.checks) if best else [],
-            threshold=threshold_text(best.variant.test) if best and best.variant else "",
-            groups=best.variant.test.groups if best and best.variant else (),
-            groups_told=groups_text(best.variant.test) if best and best.variant else "",
-            notices=notices(selection, records),
-            summary=_summary(records),
+            interval_of=lambda evaluation: interval(evaluation, selection.metric),
+            differences=findings.differences,
+            key_of=id,
+            why=sentences.why(findings),
+            hypervolume=sentences.hypervolume_text(findings.hypervolume) if findings.hypervolume else "",
+            notices=sentences.notices(findings),
+            searched=sentences.searched,
+            summary=summary_of(records),
             fragments=fragments,
             plotly=Markup(interactive.plotly_script()) if any(fragments.values()) else "",  # noqa: S704
             pareto_image=base64.b64encode(pareto_png).decode(),
             sample=_first(records),
             commits=sorted({record.git_commit or "unknown" for record in records}),
             seeds=sorted({record.seed for record in records}),
-            target_label=far_label(info.target_far),
+            target_label=far_label(findings.info.target_far),
+            shown_rows=SHOWN_ROWS,
+            files=_file_names(paths),
         )
     )
+
+
+def _file_names(paths: ReportPaths) -> list[str]:
+    named: list[Path] = [paths.summary_md, paths.json, paths.candidates_csv, paths.pareto_csv]
+    return [path.name for path in (*named, *(path for pair in paths.figures.values() for path in pair))]

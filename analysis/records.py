@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 
@@ -22,27 +22,32 @@ class SweepInfo:
 
 @dataclass(frozen=True)
 class ReportPaths:
-    """The files of one report."""
+    """The files of one report; each figure is a PNG and an SVG."""
 
     html: Path
     json: Path
+    summary_md: Path
     candidates_csv: Path
     pareto_csv: Path
     pareto_png: Path
     pareto_svg: Path
+    limits_png: Path
+    limits_svg: Path
     roc_png: Path
     roc_svg: Path
+    det_png: Path
+    det_svg: Path
+    quantisation_png: Path
+    quantisation_svg: Path
 
     @classmethod
     def inside(cls, folder: Path) -> ReportPaths:
-        """The fixed names below `folder`."""
-        return cls(
-            html=folder / "report.html",
-            json=folder / "report.json",
-            candidates_csv=folder / "candidates.csv",
-            pareto_csv=folder / "pareto.csv",
-            pareto_png=folder / "pareto.png",
-            pareto_svg=folder / "pareto.svg",
-            roc_png=folder / "roc.png",
-            roc_svg=folder / "roc.svg",
-        )
+        """The fixed names below `folder`: `report.html`, `report.json`, `summary.md`, and those of the fields."""
+        named = {one.name: folder / ".".join(one.name.rsplit("_", 1)) for one in fields(cls)}
+        return cls(**named | {"html": folder / "report.html", "json": folder / "report.json"})
+
+    @property
+    def figures(self) -> Mapping[str, tuple[Path, Path]]:
+        """PNG and SVG of each figure, by its name."""
+        names = [one.name.removesuffix("_png") for one in fields(self) if one.name.endswith("_png")]
+        return {name: (getattr(self, f"{name}_png"), getattr(self, f"{name}_svg")) for name in names}

@@ -6,10 +6,14 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from analysis.records import ReportPaths, SweepInfo
 from facerec_core.errors import StorageError
 from facerec_core.types import RunRecord
+
+if TYPE_CHECKING:
+    from analysis.findings import Findings
 
 
 def write_report(records: Sequence[RunRecord], info: SweepInfo, out_dir: Path) -> ReportPaths:
@@ -21,37 +25,59 @@ def write_report(records: Sequence[RunRecord], info: SweepInfo, out_dir: Path) -
         StorageError: the folder cannot be made or written.
     """
     paths = ReportPaths.inside(out_dir)
-    _write_all(_contents(records, info, paths), out_dir)
+    write_all(_contents(records, info, paths), out_dir)
     return paths
 
 
 def _contents(records: Sequence[RunRecord], info: SweepInfo, paths: ReportPaths) -> Mapping[Path, bytes]:
     # Here, so that importing this module costs no plotting library.
-    from analysis import document, figure_data, figures, page, selection, tables
+    from analysis import document, page, summary, tables
+    from analysis.findings import find
 
-    chosen = selection.select(records, info)
-    pareto = figures.draw_pareto(figure_data.pareto_points(chosen), chosen.metric)
-    pareto_png = figures.image_bytes(pareto, "png")
-    roc = figures.draw_roc(figure_data.roc_lines(chosen, "test"), "ROC on the test identities")
-    text = json.dumps(document.report_json(chosen, info), indent=2, ensure_ascii=False, allow_nan=False)
+    found = find(records, info)
+    pictures = _pictures(found, paths)
+    text = json.dumps(document.report_json(found), indent=2, ensure_ascii=False, allow_nan=False)
     return {
-        paths.pareto_png: pareto_png,
-        paths.pareto_svg: figures.image_bytes(pareto, "svg"),
-        paths.roc_png: figures.image_bytes(roc, "png"),
-        paths.roc_svg: figures.image_bytes(roc, "svg"),
-        paths.candidates_csv: tables.candidates_table(chosen).to_csv(index=False).encode(),
-        paths.pareto_csv: tables.pareto_table(chosen).to_csv(index=False).encode(),
+        **pictures,
+        paths.candidates_csv: tables.candidates_table(found).to_csv(index=False).encode(),
+        paths.pareto_csv: tables.pareto_table(found).to_csv(index=False).encode(),
         paths.json: f"{text}\n".encode(),
-        paths.html: page.render(chosen, records, info, pareto_png).encode(),
+        paths.summary_md: summary.markdown(found).encode(),
+        paths.html: page.render(found, pictures[paths.pareto_png], paths).encode(),
     }
+
+
+def _pictures(found: Findings, paths: ReportPaths) -> dict[Path, bytes]:
+    """PNG and SVG of every figure."""
+    from analysis import figures, figures_curves, figures_roc
+    from analysis.curve_data import slopes
+    from analysis.figure_data import pareto_points
+    from analysis.limit_data import limit_marks
+    from analysis.roc_data import roc_lines
+
+    chosen, lines = found.selection, roc_lines(found.selection, "test")
+    title = f"{chosen.metric.title} (validation)"
+    drawn = {
+        "pareto": figures.draw_pareto(pareto_points(chosen, found.compared), title),
+        "limits": figures_curves.draw_limits(limit_marks(chosen)),
+        "roc": figures_roc.draw_roc(lines, "ROC on the test pairs"),
+        "det": figures_roc.draw_det(lines, "DET on the test pairs"),
+        "quantisation": figures_curves.draw_slopes(slopes(chosen), title),
+    }
+    places = {name: zip(paths.figures[name], ("png", "svg"), strict=True) for name in drawn}
+    return {path: figures.image_bytes(drawn[name], kind) for name in drawn for path, kind in places[name]}
 
 
 def _temporary(path: Path) -> Path:
     return path.with_name(f".{path.name}.{os.getpid()}.part")
 
 
-def _write_all(contents: Mapping[Path, bytes], folder: Path) -> None:
-    """All files under temporary names first, then all renamed; the temporary ones never stay behind."""
+def write_all(contents: Mapping[Path, bytes], folder: Path) -> None:
+    """Write files: all under temporary names first, then all renamed; the temporary ones never stay behind.
+
+    Raises:
+        StorageError: the folder cannot be made or written.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for path, content in contents.items():

@@ -27,7 +27,7 @@ from facerec_core.types import (
     VariantRecord,
 )
 
-Standing = Literal["front", "dominated", "undecided", "infeasible", "failed", "reference"]
+Standing = Literal["front", "dominated", "undecided", "infeasible", "pruned", "failed", "reference"]
 SCHEME_NAMES: Mapping[Scheme, str] = {
     "float32": "float",
     "float32_control": "float control",
@@ -138,8 +138,8 @@ def _checks(record: RunRecord, variant: VariantRecord | None) -> tuple[LimitChec
 
 def _standing(record: RunRecord, variant: VariantRecord | None, checks: tuple[LimitCheck, ...]) -> Standing:
     limits = Feasibility(checks)
-    if record.status == "failed":
-        return "failed"
+    if record.status in ("failed", "pruned"):
+        return record.status
     if variant is not None and variant.scheme not in DEPLOYABLE:
         return "reference"
     if limits.violated or record.status == "infeasible":

@@ -7,7 +7,8 @@ from typing import Any
 import pandas as pd
 
 from analysis.document import entry_json
-from analysis.selection import Entry, Metric, Selection
+from analysis.findings import Findings
+from analysis.selection import Entry
 from facerec_core.roc import LISTED_FARS, far_label
 
 _RATES = (
@@ -28,12 +29,14 @@ _RATES = (
 )
 COLUMNS: tuple[str, ...] = (
     *("key", "label", "standing", "recommended", "variant", "width", "resolution", "embedding", "last", "seed"),
-    *("selection_metric", "selection_value"),
+    *("selection_metric", "selection_value", "selection_low", "selection_high"),
+    *("less_recommended", "less_recommended_low", "less_recommended_high", "tied_with_recommended"),
     *(f"validation_{rate}" for rate in _RATES),
     *(f"test_{rate}" for rate in _RATES),
     *(
         "size_bytes",
         "arena_bytes",
+        "ram_bytes",
         "predicted_file_bytes",
         "predicted_arena_bytes",
         "parameters",
@@ -61,15 +64,29 @@ def _rates(split: str, evaluation: dict[str, Any] | None) -> dict[str, Any]:
     return {f"{split}_{name}": value for name, value in (evaluation | tars).items()}
 
 
-def _row(entry: Entry, metric: Metric, *, recommended: bool) -> dict[str, Any]:
-    flat = entry_json(entry, metric)
+def _intervals(flat: dict[str, Any]) -> dict[str, Any]:
+    """Ends of the metric's interval, and of its difference from the recommended one."""
+    spread = ((flat["validation"] or {}).get("intervals") or {}).get(flat["selection_metric"]) or {}
+    behind = flat["less_recommended"] or {}
+    return {
+        "selection_low": spread.get("low"),
+        "selection_high": spread.get("high"),
+        "less_recommended": behind.get("value"),
+        "less_recommended_low": behind.get("low"),
+        "less_recommended_high": behind.get("high"),
+    }
+
+
+def _row(entry: Entry, findings: Findings) -> dict[str, Any]:
+    flat = entry_json(entry, findings)
     record, failure = entry.record, entry.record.failure
     return {
         **flat,
+        **_intervals(flat),
         **_rates("validation", flat["validation"]),
         **_rates("test", flat["test"]),
         "standing": entry.standing,
-        "recommended": recommended,
+        "recommended": entry is findings.selection.recommended,
         "limits_exceeded": " ".join(check.name for check in entry.checks if check.verdict == "exceeded"),
         "limits_undecided": " ".join(check.name for check in entry.checks if check.verdict == "undecided"),
         "failure_stage": failure.stage if failure else None,
@@ -79,17 +96,17 @@ def _row(entry: Entry, metric: Metric, *, recommended: bool) -> dict[str, Any]:
     }
 
 
-def _table(entries: tuple[Entry, ...], selection: Selection) -> pd.DataFrame:
-    rows = [_row(entry, selection.metric, recommended=entry is selection.recommended) for entry in entries]
+def _table(entries: tuple[Entry, ...], findings: Findings) -> pd.DataFrame:
+    rows = [_row(entry, findings) for entry in entries]
     # dtype object: a column of whole numbers with a gap must not turn into 1.0, 2.0
     return pd.DataFrame(rows, columns=list(COLUMNS), dtype=object)
 
 
-def candidates_table(selection: Selection) -> pd.DataFrame:
+def candidates_table(findings: Findings) -> pd.DataFrame:
     """Every candidate times variant, float32 included, best first."""
-    return _table(selection.entries, selection)
+    return _table(findings.selection.entries, findings)
 
 
-def pareto_table(selection: Selection) -> pd.DataFrame:
+def pareto_table(findings: Findings) -> pd.DataFrame:
     """The front alone, best first."""
-    return _table(selection.having("front"), selection)
+    return _table(findings.selection.having("front"), findings)

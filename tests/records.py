@@ -233,6 +233,11 @@ def as_failed(record: RunRecord, message: str = "loss became nan at step 40") ->
     return dataclasses.replace(record, status="failed", variants=(), failure=failure)
 
 
+def as_pruned(record: RunRecord, epochs: int = 3) -> RunRecord:
+    """The same candidate, had it been given up after so many epochs."""
+    return dataclasses.replace(record, status="pruned", variants=(), curves=record.curves[:epochs])
+
+
 def make_records(count: int = 4, *, impostor_pairs: int = 1_500_000, limited: bool = True) -> tuple[RunRecord, ...]:
     """The first `count` of 60 candidates.
 

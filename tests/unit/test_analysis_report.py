@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import errno
 import json
+import shlex
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from analysis.records import SweepInfo
 from analysis.report import write_report
 from facerec_core.errors import StorageError
 from facerec_core.types import BrokenImage, GroupRates
-from tests.records import LIMITS, STARTED, make_groups, make_records, with_groups
+from tests.records import LIMITS, STARTED, as_pruned, make_groups, make_records, with_groups
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "report.json"
 COMMAND = "python -m sweep multirun width=0.35,0.5 res=96,128"
@@ -58,8 +59,9 @@ def test_document_equals_the_golden_one(eight):
 
 def test_document_has_the_agreed_keys_and_every_candidate_once(eight):
     document = json.loads(eight.json.read_text())
-    groups = ["front", "dominated", "undecided", "infeasible", "failed"]
-    assert list(document) == ["recommended", *groups, "limits", "target_far"]
+    groups = ["front", "dominated", "undecided", "infeasible", "pruned", "failed"]
+    added = ["recommended_details", "metric", "hypervolume", "quantisation", "relaxations"]
+    assert list(document) == ["recommended", *groups, "limits", "target_far", *added]
     entries = [(e["key"], e["variant"]) for group in groups for e in document[group]]
     assert len(entries) == len(set(entries))
     assert {key for key, _ in entries} == {record.key for record in make_records(8)}
@@ -87,10 +89,10 @@ def test_pareto_table_is_the_front(eight):
 
 
 def test_pictures_are_pictures(eight):
-    assert eight.pareto_png.read_bytes().startswith(b"\x89PNG")
-    assert eight.roc_png.read_bytes().startswith(b"\x89PNG")
-    assert "<svg" in eight.pareto_svg.read_text()
-    assert "<svg" in eight.roc_svg.read_text()
+    assert set(eight.figures) == {"pareto", "limits", "roc", "det", "quantisation"}
+    for png, svg in eight.figures.values():
+        assert png.read_bytes().startswith(b"\x89PNG")
+        assert "<svg" in svg.read_text()
 
 
 def test_page_says_what_to_ship_why_and_how_to_repeat_it(eight):
@@ -102,12 +104,14 @@ def test_page_says_what_to_ship_why_and_how_to_repeat_it(eight):
     assert "latency_ms: 549 ms, limit 500 ms" in text
     assert COMMAND in text
     assert "5f1c0ffee5f1c0ff" in text
+    assert "python -m sweep run width=0.5 res=128 embedding=640 seed=0" in text
 
 
 def test_page_loads_nothing_from_elsewhere(eight):
     tags = Tags(eight.html.read_text()).found
     loaded = {value for _, attrs in tags for name, value in attrs.items() if name in ("src", "href", "action", "data")}
-    assert {address for address in loaded if not address.startswith("data:")} == {"candidates.csv", "pareto.csv"}
+    beside = {path.name for path in eight.html.parent.iterdir()} - {"report.html"}
+    assert {address for address in loaded if not address.startswith("data:")} == beside
     assert "link" not in {tag for tag, _ in tags}
     policy = next(attrs["content"] for tag, attrs in tags if attrs.get("http-equiv") == "Content-Security-Policy")
     assert policy.startswith("default-src 'none'")
@@ -134,7 +138,9 @@ def hostile_records():
 
 
 def test_hostile_text_stays_text(tmp_path):
-    info = dataclasses.replace(INFO, name=HOSTILE, command=HOSTILE, status=HOSTILE, limits={HOSTILE: HOSTILE})
+    word = HOSTILE.replace("(", "").replace(")", "")  # brackets would make it a sweep, which is not repeated
+    command = f"{COMMAND} data.root={shlex.quote(word)}"
+    info = dataclasses.replace(INFO, name=HOSTILE, command=command, status=HOSTILE, limits={HOSTILE: HOSTILE})
     plain = [*make_records(8), dataclasses.replace(make_records(1)[0], key="twin")]
     plain = [with_groups(record, make_groups()) for record in plain]
     safe = Tags(write_report(plain, INFO, tmp_path / "plain").html.read_text())
@@ -212,3 +218,15 @@ def test_a_full_disk_leaves_the_older_report_as_it_was(tmp_path, monkeypatch):
         write_report(make_records(2), INFO, tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
     assert paths.html.exists()
+
+
+def test_a_pruned_candidate_is_listed_with_its_epochs(tmp_path):
+    kept, other = make_records(2)
+    paths = write_report([kept, as_pruned(other, epochs=3)], INFO, tmp_path)
+    document = json.loads(paths.json.read_text())
+    assert [entry["key"] for entry in document["pruned"]] == [other.key]
+    page = paths.html.read_text()
+    told = " ".join(Tags(page).text.split())
+    assert "1 pruned" in told
+    assert "Pruned Given up while they trained, because others were ahead at the same epoch" in told
+    assert f'<tr><td>{other.candidate.name}</td><td class="n">3</td>' in page

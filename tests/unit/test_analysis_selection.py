@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from analysis.records import SweepInfo
 from analysis.selection import candidate_names, choose_metric, nondominated, select
 from facerec_core.types import Candidate, Feasibility, LimitCheck, RunRecord
-from tests.records import LIMITS, STARTED, as_failed, make_evaluation, make_limit, make_record, make_records
+from tests.records import LIMITS, STARTED, as_failed, as_pruned, make_evaluation, make_limit, make_record, make_records
 
 
 def about(target_far=1e-3, **limits):
@@ -142,3 +142,12 @@ def test_names_tell_candidates_apart():
     assert candidate_names([plain]) == {plain.key: "0.35@96-448"}
     assert candidate_names([plain, other])[other.key] == "0.35@96-448 seed 3"
     assert candidate_names([plain, twin])[twin.key] == "0.35@96-448 seed 0 (feedbeef)"
+
+
+def test_a_pruned_candidate_is_listed_as_such_and_never_recommended():
+    records = make_records(4)
+    pruned = as_pruned(select(records, about()).recommended.record)
+    selection = select([pruned if r.key == pruned.key else r for r in records], about())
+    (entry,) = selection.having("pruned")
+    assert (entry.record, entry.variant, entry.value) == (pruned, None, None)
+    assert selection.recommended.record.key != pruned.key

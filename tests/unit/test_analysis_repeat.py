@@ -1,0 +1,51 @@
+"""The command that trains one candidate of a sweep alone."""
+
+import dataclasses
+
+import pytest
+
+from analysis.repeat import repeat_command
+from tests.records import make_records
+
+CONFIG = {
+    "width": 0.5,
+    "res": 128,
+    "embedding": "scaled",
+    "last": None,
+    "seed": 2,
+    "train": {"lr": 0.01, "loss": "arcface"},
+}
+RECORD = dataclasses.replace(make_records(1)[0], config=CONFIG)
+ONE = "width=0.5 res=128 embedding=scaled last=null seed=2"
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("multirun width=0.35,0.5 res=96,128 seed=1,2", ONE),
+        (
+            "multirun 'width=choice(0.35,0.5)' data=folder data.root=faces/ sweep=demo",
+            f"data=folder data.root=faces/ {ONE}",
+        ),
+        ("multirun train.lr=0.1,0.01 +experiment=tiny", f"+experiment=tiny {ONE} train.lr=0.01"),
+        ("run train.lr=0.01 --config-dir my_conf", f"train.lr=0.01 --config-dir my_conf {ONE}"),
+    ],
+)
+def test_what_was_swept_has_this_candidates_value_and_the_rest_stays(typed, expected):
+    assert repeat_command(f"python -m sweep {typed}", RECORD) == f"python -m sweep run {expected}"
+
+
+def test_a_search_is_repeated_with_what_it_proposed():
+    space = {"space": {"width": [0.35, 0.5], "train": {"lr": {"low": 0.001, "high": 0.1}}}}
+    record = dataclasses.replace(RECORD, config={**CONFIG, "search": space})
+    assert repeat_command("python -m sweep search workers=2", record) == (
+        f"python -m sweep run workers=2 {ONE} train.lr=0.01"
+    )
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["", "make demo", "python -m sweep report", "python -m sweep multirun data=lfw,celeba", "python -m 'sweep"],
+)
+def test_what_cannot_be_said_for_certain_is_not_said(command):
+    assert repeat_command(command, RECORD) == ""
