@@ -1,4 +1,4 @@
-# make demo | test | test-fast | lint | lock | clean
+# make demo | demo-device | test | test-fast | lint | lock | clean
 # uv is used where it is installed, else venv and pip; both install the hashed requirements files and nothing else.
 
 PYTHON ?= python3
@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 UV     := $(shell command -v uv 2>/dev/null)
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: setup setup-dev demo test test-fast lint lock wheel clean
+.PHONY: setup setup-dev demo demo-device test test-fast lint lock wheel clean
 
 ifeq ($(UV),)
 CREATE  = $(PYTHON) -m venv $(VENV)
@@ -40,6 +40,10 @@ demo: setup
 	@status=0; $(BIN)/python -m sweep multirun width=0.35,0.5 res=96,128 workers=2 sweep=demo || status=$$?; \
 		if [ $$status -le 1 ]; then $(BIN)/python -m sweep report sweep=demo; fi; exit $$status
 	@echo "To compare the runs in MLflow's UI: $(BIN)/python -m sweep ui"
+
+# From the sweep of `make demo`, which is read back where it is finished, to a firmware folder that was checked.
+demo-device: demo
+	$(BIN)/python -m sweep export candidate=BEST sweep=demo --out mlruns/firmware --force
 
 test: setup-dev
 	$(PYTEST) -n 2 --dist loadgroup

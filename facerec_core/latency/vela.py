@@ -150,6 +150,13 @@ def simulate(
         StorageError: the file cannot be read or is not a .tflite.
         QuantizationError: Vela refused the file, crashed, took too long, or wrote something else than expected.
     """
+    return compile_file(model, npu, name=name, timeout_seconds=timeout_seconds)[0]
+
+
+def compile_file(
+    model: Path | bytes, npu: Npu, *, name: str | None = None, timeout_seconds: float = TIMEOUT_SECONDS
+) -> tuple[VelaResult, bytes]:
+    """What `simulate` returns, and the content of the compiled .tflite; arguments and errors as there."""
     version = vela_version()
     name = name or ("model" if isinstance(model, bytes) else str(model))
     content = model if isinstance(model, bytes) else _read(model)
@@ -162,7 +169,7 @@ def simulate(
     left = cpu_operators(compiled)
     figures = parse_summary(summary)
     _check_configuration(name, npu, figures)
-    return _result(npu, version, figures, len(operators), left, len(compiled))
+    return _result(npu, version, figures, len(operators), left, len(compiled)), compiled
 
 
 def parse_summary(text: str) -> dict[str, str]:
