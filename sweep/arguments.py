@@ -8,6 +8,10 @@ from difflib import get_close_matches
 from typing import NoReturn
 
 from facerec_core.errors import OptionError, UsageError
+from sweep.export.flags import add_flags as add_export_flags
+from sweep.export.flags import take_selectors
+from sweep.gallery.flags import FLAGS as GALLERY_FLAGS
+from sweep.gallery.flags import add_flags as add_gallery_flags
 from sweep.help import VERBS
 
 DEFAULT_PORT = 5000
@@ -53,6 +57,8 @@ def parse_flags(verb: str | None, argv: Sequence[str]) -> argparse.Namespace:
         near = get_close_matches(unknown[0], flag_names(verb), n=1)
         advice = f"nearest: {near[0]}" if near else f"allowed: {', '.join(flag_names(verb))}"
         raise UsageError(f"unknown flag {unknown[0]!r}, {advice}")
+    if verb == "export":
+        take_selectors(parsed)
     return parsed
 
 
@@ -84,14 +90,25 @@ def make_parser(verb: str | None) -> argparse.ArgumentParser:
         flags.add_argument(
             "--allow-shared", action="store_true", help="check: a name in two splits is a warning, not an error"
         )
+    if verb == "status":
+        flags.add_argument("--json", action="store_true", help="a list of objects instead of text")
     if verb in {"plan", "latency"}:
         formats = flags.add_mutually_exclusive_group()
         formats.add_argument("--json", action="store_true", help="a list of objects instead of the table")
         formats.add_argument("--csv", action="store_true", help="comma-separated values instead of the table")
     if verb == "ui":
         flags.add_argument("--port", type=_port, default=DEFAULT_PORT, metavar="N", help="default: %(default)s")
+    _add_flags_of_packages(flags, verb)
     _add_hydra_flags(flags)
     return parser
+
+
+def _add_flags_of_packages(flags: argparse._ArgumentGroup, verb: str | None) -> None:
+    """The flags of verbs that are packages and state them themselves."""
+    if verb is not None and verb in GALLERY_FLAGS:
+        add_gallery_flags(flags, verb)
+    if verb == "export":
+        add_export_flags(flags)
 
 
 def _add_hydra_flags(flags: argparse._ArgumentGroup) -> None:

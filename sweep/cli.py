@@ -121,6 +121,16 @@ def _train(verb: str, points: tuple[Settings, ...], command: str) -> int:
     return run_sweep(points, Invocation(verb, command))
 
 
+def _search(flags: Namespace, command: str) -> int:
+    settings = _composer(flags).searching(flags.overrides)
+    from sweep.schema import Invocation, check_sweep
+
+    check_sweep((settings,))
+    from sweep.search import run
+
+    return run(settings, Invocation("search", command))
+
+
 def _plan(flags: Namespace, _command: str) -> int:
     points = _composer(flags).many(flags.overrides, default_grid=True)
     from sweep.forecast import forecaster
@@ -150,12 +160,38 @@ def _latency(flags: Namespace, _command: str) -> int:
     return run(flags, _composer(flags))
 
 
-def _report(flags: Namespace, _command: str) -> int:
+def _gallery(verb: str) -> Callable[[Namespace, str], int]:
+    def action(flags: Namespace, _command: str) -> int:
+        from sweep.gallery import run
+
+        return run(verb, flags, _composer(flags))
+
+    return action
+
+
+def _export(flags: Namespace, command: str) -> int:
+    from sweep.export import run
+
+    return run(flags, _composer(flags), command)
+
+
+def _report(flags: Namespace, command: str) -> int:
     settings = _composer(flags).one(flags.overrides)
+    if settings.reference is not None:
+        from sweep.reference import lay_out
+
+        return lay_out(settings, command)
     from sweep.reporting import report
 
     asked = any(line.lstrip("+").startswith("target_far=") for line in flags.overrides)
     return report(settings, settings.target_far if asked else None)
+
+
+def _status(flags: Namespace, _command: str) -> int:
+    settings = _composer(flags).one(flags.overrides)
+    from sweep.status import status
+
+    return status(settings, flags.json)
 
 
 def _ui(flags: Namespace, _command: str) -> int:
@@ -168,10 +204,17 @@ def _ui(flags: Namespace, _command: str) -> int:
 _ACTIONS: dict[str, Callable[[Namespace, str], int]] = {
     "run": _run,
     "multirun": _multirun,
+    "search": _search,
     "plan": _plan,
     "data": _data,
     "latency": _latency,
+    "enroll": _gallery("enroll"),
+    "identify": _gallery("identify"),
+    "verify": _gallery("verify"),
+    "gallery": _gallery("gallery"),
+    "export": _export,
     "report": _report,
+    "status": _status,
     "ui": _ui,
 }
 

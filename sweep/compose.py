@@ -26,7 +26,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandat
 from yaml import YAMLError
 
 from facerec_core.errors import OptionError, UsageError
-from sweep.grid import expand
+from sweep.grid import expand, searched
 from sweep.schema import Settings, dotted_keys, make_settings, unknown_key
 
 ROOT_CONFIG = "config"
@@ -77,8 +77,27 @@ class Composer:
         if default_grid and not any(o.key_or_group in _AXES for o in overrides):
             grid = make_settings(_plain(self.merge(constant))).grid
             overrides += self.parse([f"{axis}={','.join(map(str, getattr(grid, axis)))}" for axis in _AXES])
-        points = (make_settings(_plain(self.merge(point))) for point in expand(overrides))
+        points = (make_settings(_plain(config)) for config in self._merged(expand(overrides)))
         return tuple(dict.fromkeys(points))
+
+    def searching(self, lines: Sequence[str]) -> Settings:
+        """Compose what a search starts from; a key that is given here is searched, or fixed, as it is given.
+
+        `width=0.35,0.5` and `train.margin=interval(0.1,0.5)` become axes of `search.space`, and `res=96` takes that
+        axis away.
+
+        Raises:
+            UsageError: a key that does not exist, or a value that is not allowed.
+        """
+        constant, axes, fixed = searched(self.parse(lines))
+        config = self.merge(constant)
+        space = config.search.space
+        for key in fixed:
+            if OmegaConf.select(space, key) is not None:
+                _set(self._parse(f"~search.space.{key}"), config, self._load(())[1])
+        for key, values in axes.items():
+            OmegaConf.update(space, key, values, merge=False)
+        return make_settings(_plain(config))
 
     def single(self, lines: Sequence[str]) -> list[str]:
         """The lines as Hydra takes them, or OptionError when one of them lists several values."""
@@ -97,6 +116,25 @@ class Composer:
         for override in values:
             _set(override, config, hydra)
         return config
+
+    def _merged(self, points: Sequence[Sequence[str]]) -> Iterator[DictConfig]:
+        """The configuration of each point, to be read before the next is asked for.
+
+        A copy of the whole takes longer than all else about a point. Where it sets the same keys as the one before, to
+        a value each, they are set over that one's.
+        """
+        config, before = DictConfig({}), None
+        for lines in points:
+            groups, values = self._split(lines)
+            simple = all(o.type is OverrideType.CHANGE and not isinstance(o.value(), dict | list) for o in values)
+            shape = (groups, [o.key_or_group for o in values]) if simple else None
+            if shape is None or shape != before:
+                config, before = self.merge(lines), shape
+                yield config
+                continue
+            for override in values:
+                _set(override, config, self._load(groups)[1])
+            yield config
 
     def _split(self, lines: Sequence[str]) -> tuple[tuple[str, ...], list[Override]]:
         """Overrides Hydra has to load files for, as lines, and those that only set a value."""
@@ -120,6 +158,8 @@ class Composer:
             config = self.hydra.config_loader.load_configuration(self.config_name, list(lines), RunMode.RUN)
         with open_dict(config):
             hydra = config.pop("hydra")
+        if "search" in config:
+            OmegaConf.set_struct(config.search.space, False)  # any key may be searched; the verb checks which
         return config, hydra
 
     def _parse_line(self, line: str) -> Override:
@@ -201,6 +241,10 @@ def _set(override: Override, config: DictConfig, hydra: DictConfig) -> None:
     """Apply one value override in place, as Hydra does."""
     with one_line_errors():
         try:
+            if override.key_or_group.startswith("search.space.") and not override.is_delete():
+                # What is searched is replaced, never merged: a range may stand where a list stood.
+                OmegaConf.update(config, override.key_or_group, override.value(), merge=False)
+                return
             ConfigLoaderImpl._apply_overrides_to_config([override], config)
         except HydraException as error:
             if not isinstance(error.__cause__, ConfigKeyError | ConfigAttributeError):

@@ -7,11 +7,13 @@ launcher would run every point in one process.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 from itertools import product
 
-from hydra.core.override_parser.types import Override, RangeSweep
+import yaml
+from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
 from hydra.errors import HydraException
 
 from facerec_core.errors import OptionError
@@ -24,6 +26,46 @@ def expand(overrides: Sequence[Override]) -> list[tuple[str, ...]]:
         OptionError: a sweep that lists no value, or one that cannot be enumerated.
     """
     return list(product(*map(_lines, overrides)))
+
+
+def searched(overrides: Sequence[Override]) -> tuple[list[str], dict[str, object], list[str]]:
+    """Overrides as a search takes them: the lines without a sweep, the axes of those with one, and the keys fixed.
+
+    An axis is a list of values, or for `interval(low,high)` a range, even in its logarithm with `tag(log,…)`.
+
+    Raises:
+        OptionError: a sweep that lists no value.
+    """
+    constant: list[Override] = []
+    axes: dict[str, object] = {}
+    for override in overrides:
+        if not override.is_sweep_override():
+            constant.append(override)
+        elif override.is_interval_sweep():
+            axes[override.key_or_group] = _interval(override)
+        else:
+            values = [_typed(value) for value in _values(override)]
+            if not values:
+                raise _refused(override, "at least one value")
+            axes[override.key_or_group] = values
+    fixed = [o.key_or_group for o in constant if not o.is_delete()]
+    return [str(o.input_line) for o in constant], axes, fixed
+
+
+def _typed(text: str) -> object:
+    """A value as typed, as what it means; YAML alone takes 1e-4 for text."""
+    for kind in (int, float):
+        with suppress(ValueError):
+            return kind(text)
+    return yaml.safe_load(text)
+
+
+def _interval(override: Override) -> dict[str, object]:
+    sweep = override.value()
+    if not isinstance(sweep, IntervalSweep):
+        raise TypeError(sweep)
+    ends: dict[str, object] = {"low": sweep.start, "high": sweep.end}
+    return ends | ({"log": True} if "log" in sweep.tags else {})
 
 
 def _lines(override: Override) -> tuple[str, ...]:

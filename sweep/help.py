@@ -28,6 +28,15 @@ VERBS = {
             ("multirun width=0.35,0.5 res=96,128", "multirun 'res=range(96,225,32)' seed=1,2,3"),
         ),
         Verb(
+            "search",
+            "candidates proposed by Optuna, within the limits",
+            (
+                "search",
+                "search width=0.35,0.5,0.75 res=96,128 search.trials=4",
+                "search board=stm32h747 search.trials=8",
+            ),
+        ),
+        Verb(
             "plan",
             "what candidates cost and which limits they keep, without training",
             ("plan", "plan width=0.35,0.5 res=96,128 board=stm32h747", "plan budget.latency.limit_ms=300 --json"),
@@ -35,7 +44,7 @@ VERBS = {
         Verb(
             "report",
             "the Pareto front, the ROC curves and the recommendation of a sweep",
-            ("report", "report sweep=all", "report sweep=demo target_far=1e-2"),
+            ("report", "report sweep=all", "report reference=mobilenet_v2_table", "report sweep=demo target_far=1e-2"),
         ),
         Verb(
             "data",
@@ -54,6 +63,40 @@ VERBS = {
                 "latency simulate --board ethos_u55_128",
             ),
         ),
+        Verb(
+            "enroll",
+            "images of a person into a gallery of fingerprints",
+            ("enroll --gallery people.fpdb --model ptq_int8.tflite --threshold 0.4 --name Ada ada1.jpg ada2.jpg",),
+        ),
+        Verb(
+            "identify",
+            "who of a gallery is on an image, or nobody",
+            ("identify --gallery people.fpdb --model ptq_int8.tflite door.jpg",),
+        ),
+        Verb(
+            "verify",
+            "whether two images show one person",
+            ("verify --model ptq_int8.tflite --threshold 0.4 one.jpg other.jpg",),
+        ),
+        Verb(
+            "gallery",
+            "the people enrolled: list, info, remove, export",
+            (
+                "gallery list --gallery people.fpdb",
+                "gallery remove --gallery people.fpdb --name Ada",
+                "gallery export --gallery people.fpdb --out firmware/faces",
+            ),
+        ),
+        Verb(
+            "export",
+            "a network as a folder that firmware is built from, checked",
+            (
+                "export --out firmware",
+                "export candidate=BEST variant=qat_int8 sweep=demo --out firmware",
+                "export candidate=3f2a91c0 --out firmware --ethos-u ethos-u55-128",
+            ),
+        ),
+        Verb("status", "how a sweep stands, from another shell", ("status", "status sweep=demo", "status --json")),
         Verb("ui", "MLflow's own pages on this machine", ("ui", "ui --port 5001")),
     )
 }

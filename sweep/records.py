@@ -8,11 +8,11 @@ from dataclasses import replace
 
 from facerec_core.budget import check
 from facerec_core.roc import far_label
-from facerec_core.types import DEPLOYABLE, Feasibility, RunRecord, Scheme
+from facerec_core.types import DEPLOYABLE, Feasibility, RunRecord
+from sweep.executors.carrying import Finished
 from sweep.points import Point
 from sweep.provenance import git_commit, versions
 from sweep.schema import Settings
-from sweep.workers import Finished
 
 
 def infeasible_record(point: Point) -> RunRecord:
@@ -36,9 +36,11 @@ def infeasible_record(point: Point) -> RunRecord:
 
 
 def finished_record(point: Point, finished: Finished) -> RunRecord:
-    """The record of a candidate that went through, or failed on the way."""
+    """The record of a candidate that went through, failed on the way, or was given up."""
     base = replace(infeasible_record(point), started_unix=finished.started_unix, ended_unix=finished.ended_unix)
     outcome = finished.outcome
+    if finished.pruned is not None:
+        return replace(base, status="pruned", curves=finished.pruned)
     if outcome is None:
         return replace(base, status="failed", failure=finished.failure)
     smallest = min(variant.file.size_bytes for variant in outcome.variants if variant.scheme in DEPLOYABLE)
@@ -64,6 +66,8 @@ def headline(record: RunRecord) -> str:
     """One line on what came of a candidate: validation TAR of each variant, or why there is none."""
     if record.failure:
         return f"failed in {failure_line(record)}"
+    if record.status == "pruned":
+        return f"given up after {len(record.curves)} epoch(s), behind the others"
     figures = []
     for variant in record.variants:
         found = variant.validation
@@ -85,14 +89,13 @@ def reasons(feasibility: Feasibility) -> str:
     return ", ".join(f"{c.name} {c.value:,.0f} of {c.limit:,.0f} {c.unit} ({c.verdict})" for c in checks)
 
 
-def roc_pictures(record: RunRecord) -> dict[Scheme, bytes]:
-    """A PNG for each variant: the ROC of all variants of its candidate on the validation identities."""
+def roc_pictures(record: RunRecord) -> dict[str, bytes]:
+    """What a candidate is pictured by, by file name: the ROC of its variants on the validation identities."""
     if not record.variants:
         return {}
-    from analysis.figures import candidate_roc_png
+    from analysis.roc_svg import candidate_roc_svg
 
-    picture = candidate_roc_png(record)
-    return {variant.scheme: picture for variant in record.variants}
+    return {"roc.svg": candidate_roc_svg(record)}
 
 
 def limits_of(settings: Settings) -> dict[str, float | str | None]:

@@ -6,7 +6,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -30,8 +30,9 @@ from facerec_core.options import (
 from facerec_core.types import Candidate
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_PASSWORD = re.compile(r"(?<=://)([^:/@]*):[^@]*@")
 _RESERVED_NAMES = ("latest", "all")
-_ONE_A_SWEEP = ("sweep", "target_far", "workers", "force", "budget", "board", "paths", "tracking")
+_ONE_A_SWEEP = ("sweep", "target_far", "workers", "force", "budget", "board", "executor", "paths", "tracking")
 _NAME_RULE = "letters, digits, dots, dashes and underscores, up to 100, or null"
 
 
@@ -45,13 +46,57 @@ class GridSettings:
 
 @dataclass(frozen=True)
 class SearchSettings:
-    """Reserved for the search verb: checked, and read by nothing so far."""
+    """How the search verb proposes candidates.
 
-    sampler: Literal["tpe", "nsga2", "random"]
+    `trials` is how many distinct candidates are trained at most. `space` maps what is searched to a list of values or
+    to a range, as `sweep/search/space.py` reads it; groups of keys may be nested. `storage` is an Optuna address or
+    the path of a journal file; None: `optuna.journal` in the root.
+    """
+
+    sampler: Literal["tpe", "nsga2", "nsga3", "gp", "grid", "random"]
     trials: int
+    objective: Literal["multi", "single"]
+    pruner: Literal["none", "median", "hyperband"]
+    storage: str | None
+    reuse: bool
+    seed: int
+    space: Mapping[str, object] = field(hash=False)  # a mapping has no hash
 
     def __post_init__(self) -> None:
         require(self.trials >= 1, "search.trials", self.trials, "a whole number of at least 1")
+        require(self.seed >= 0, "search.seed", self.seed, "a whole number of at least 0")
+        require(self.storage != "", "search.storage", self.storage, "an Optuna address, a file, or null")
+        alone = self.pruner == "none" or self.objective == "single"
+        hint = "set search.objective=single to give up candidates early; there is no pruning by several objectives"
+        require(alone, "search.pruner", self.pruner, "none with search.objective=multi", hint)
+
+
+@dataclass(frozen=True)
+class ExecutorSettings:
+    """What candidates are carried through on; the keys of one kind are ignored by the others.
+
+    `memory_gb` (None: an equal share of the machine's memory) and `free_gb` are in 10^9 bytes. `resources` are Dask's
+    abstract resources by name.
+    """
+
+    kind: Literal["inprocess", "local", "dask"]
+    tasks_a_worker: int
+    memory_gb: float | None
+    free_gb: float
+    address: str | None
+    scratch: str | None
+    resources: Mapping[str, float] | None = field(hash=False)  # a mapping has no hash
+
+    def __post_init__(self) -> None:
+        tasks = self.tasks_a_worker
+        require(tasks >= 1, "executor.tasks_a_worker", tasks, "a whole number of at least 1")
+        more = self.memory_gb is None or self.memory_gb > 0
+        require(more, "executor.memory_gb", self.memory_gb, "a number of gigabytes above 0, or null")
+        require(self.free_gb >= 0, "executor.free_gb", self.free_gb, "a number of gigabytes of at least 0")
+        reachable = self.kind != "dask" or (self.address is not None and "://" in self.address)
+        require(reachable, "executor.address", self.address, "the address of a Dask scheduler, tcp://HOST:PORT")
+        counts = all(value > 0 for value in (self.resources or {}).values())
+        require(counts, "executor.resources", self.resources, "names with numbers above 0, such as {GPU: 1}, or null")
 
 
 @dataclass(frozen=True)
@@ -71,12 +116,22 @@ class PathSettings:
 
 @dataclass(frozen=True)
 class TrackingSettings:
-    """MLflow's address (None: a SQLite file in the root) and the name of its experiment."""
+    """MLflow's address (None: a SQLite file in the root), the name of its experiment, and how it is used.
+
+    `patience_s` is how long a tracker that cannot be written is waited for; `register` names the registered model that
+    the recommended variant becomes a version of (None: none).
+    """
 
     uri: str | None
     experiment: str
+    patience_s: float
+    register: str | None
 
     def __post_init__(self) -> None:
+        require(0 <= self.patience_s <= 86_400, "tracking.patience_s", self.patience_s, "0 to 86400 seconds")
+        allowed = "a name without / or :, or null"
+        fits = self.register is None or (bool(self.register.strip()) and not set("/:") & set(self.register))
+        require(fits, "tracking.register", self.register, allowed)
         require(bool(self.experiment), "tracking.experiment", self.experiment, "a name")
         is_address = self.uri is None or "://" in self.uri
         require(is_address, "tracking.uri", self.uri, "http://HOST:PORT, sqlite:////FILE, or null")
@@ -106,6 +161,7 @@ class Settings:
     seed: int
     target_far: float
     sweep: str | None
+    reference: Literal["mobilenet_v2_table"] | None
     workers: int
     force: bool
     grid: GridSettings
@@ -116,6 +172,7 @@ class Settings:
     budget: Budget
     board: BoardSpec
     search: SearchSettings
+    executor: ExecutorSettings
     paths: PathSettings
     tracking: TrackingSettings
 
@@ -141,8 +198,10 @@ class Settings:
 
     @property
     def config(self) -> dict[str, object]:
-        """The resolved configuration as plain data, keyed like the files in `conf/`."""
-        return asdict(self)
+        """The resolved configuration as plain data, keyed like the files in `conf/`; a password is left out."""
+        config = asdict(self)
+        config["search"]["storage"] = _PASSWORD.sub(r"\1:***@", self.search.storage or "") or None
+        return config
 
 
 def make_settings(config: Mapping[str, object]) -> Settings:

@@ -11,6 +11,7 @@ import pytest
 
 from facerec_core.errors import StorageError, TrainingError
 from sweep.cli import main
+from sweep.gallery.flags import FLAGS as GALLERY_FLAGS
 from sweep.help import VERBS
 
 
@@ -63,18 +64,23 @@ def test_help_of_a_verb_lists_keys_groups_and_flags(verb, capsys) -> None:
     assert "budget=default" in out
     assert "default, none" in out
     assert "--config-dir DIR" in out
-    assert ("--json" in out) == (verb in {"plan", "data", "latency"})
+    assert ("--json" in out) == (verb in {"plan", "data", "latency", "status", *GALLERY_FLAGS})
     assert ("--port" in out) == (verb == "ui")
 
 
 @pytest.mark.parametrize("verb", VERBS.values(), ids=lambda v: v.name)
 def test_examples_in_the_help_work(verb, stand_in, capsys) -> None:
-    for module, function in (("runner", "run_sweep"), ("reporting", "report"), ("ui", "serve")):
+    stand_in("search", "run")
+    stand_in("reference", "lay_out")
+    for module, function in (("runner", "run_sweep"), ("reporting", "report"), ("ui", "serve"), ("status", "status")):
         stand_in(module, function)
     for action in ("measure", "bench", "importing", "simulate"):
         stand_in(f"latency.{action}", "act")
     for action in ("info", "prepare", "check", "fetch"):
         stand_in(f"data.{action}", "act")
+    for action in ("enroll", "identify", "verify", "listing", "remove", "export"):
+        stand_in(f"gallery.{action}", "act")
+    stand_in("export.act", "act")
     for example in verb.examples:
         assert main(shlex.split(example)) == 0
 
@@ -146,7 +152,7 @@ def test_exit_statuses(error, status, line, stand_in, capsys) -> None:
         ("multirun sweep=latest", "sweep: got 'latest', allowed: any other name"),
         ("multirun paths.root=a,b", "paths: got 'several values', allowed: one value a sweep"),
         ("rnu", "unknown verb 'rnu', nearest: run"),
-        ("xyzzy", "unknown verb 'xyzzy', allowed: run, multirun, plan, report, data, latency, ui"),
+        ("xyzzy", f"unknown verb 'xyzzy', allowed: {', '.join(VERBS)}"),
         ("width=0.5", "no verb before 'width=0.5', allowed: run, "),
         ("--config-dir mine", "no verb given, allowed: run, "),
         ("plan --jsn", "unknown flag '--jsn', nearest: --json"),

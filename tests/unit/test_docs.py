@@ -17,6 +17,7 @@ from docs.configuration_tables import CONF, PAGE, rewritten, stated_values
 from facerec_core.roc import LISTED_FARS, far_floor, far_label
 from sweep.arguments import parse_flags, split_verb
 from sweep.compose import Composer, open_composer
+from sweep.gallery.flags import FLAGS as GALLERY_FLAGS
 from sweep.help import VERBS
 
 ROOT = Path(__file__).parents[2]
@@ -56,12 +57,17 @@ def test_every_command_composes(composer: Composer, file: str, command: str) -> 
     verb, rest = split_verb(shlex.split(command, comments=True))
     flags = parse_flags(verb, rest)
     assert verb in VERBS
-    if verb in {"latency", "data"}:
+    if verb in GALLERY_FLAGS:
+        assert verb != "gallery" or flags.overrides[0] in import_module("sweep.gallery").ACTIONS
+        assert composer.one([argument for argument in flags.overrides if "=" in argument])
+    elif verb in {"latency", "data"}:
         action, *rest = flags.overrides
         assert action in import_module(f"sweep.{verb}").ACTIONS
         board = flags.board if verb == "latency" and action != "import" else None
         overrides = [argument for argument in rest if "=" in argument] + [f"board={board}"] * (board is not None)
         assert composer.many(overrides, default_grid=True)
+    elif verb == "search":
+        assert composer.searching(flags.overrides)
     elif verb in {"multirun", "plan"}:
         assert composer.many(flags.overrides, default_grid=verb == "plan")
     else:
