@@ -8,6 +8,8 @@ from difflib import get_close_matches
 from typing import NoReturn
 
 from facerec_core.errors import OptionError, UsageError
+from sweep.compare_flags import add_flags as add_compare_flags
+from sweep.compare_flags import take_sides
 from sweep.export.flags import add_flags as add_export_flags
 from sweep.export.flags import take_selectors
 from sweep.gallery.flags import FLAGS as GALLERY_FLAGS
@@ -59,6 +61,8 @@ def parse_flags(verb: str | None, argv: Sequence[str]) -> argparse.Namespace:
         raise UsageError(f"unknown flag {unknown[0]!r}, {advice}")
     if verb == "export":
         take_selectors(parsed)
+    if verb == "compare":
+        take_sides(parsed)
     return parsed
 
 
@@ -109,6 +113,8 @@ def _add_flags_of_packages(flags: argparse._ArgumentGroup, verb: str | None) -> 
         add_gallery_flags(flags, verb)
     if verb == "export":
         add_export_flags(flags)
+    if verb == "compare":
+        add_compare_flags(flags)
 
 
 def _add_hydra_flags(flags: argparse._ArgumentGroup) -> None:

@@ -25,7 +25,7 @@ EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED, EXIT_BROKEN_PIPE = 0, 1, 2, 
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit status: 0, 1 a candidate failed, 2 not understood, 130 interrupted."""
+    """Run the command; status 0, 1 a candidate failed or fell behind, 2 not understood, 130 interrupted."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         status = _dispatch(arguments)
@@ -183,8 +183,19 @@ def _report(flags: Namespace, command: str) -> int:
         return lay_out(settings, command)
     from sweep.reporting import report
 
-    asked = any(line.lstrip("+").startswith("target_far=") for line in flags.overrides)
-    return report(settings, settings.target_far if asked else None)
+    return report(settings, settings.target_far if _typed_far(flags) else None)
+
+
+def _compare(flags: Namespace, _command: str) -> int:
+    settings = _composer(flags).one(flags.overrides)
+    from sweep.compare import compare
+
+    return compare(settings, flags, settings.target_far if _typed_far(flags) else None)
+
+
+def _typed_far(flags: Namespace) -> bool:
+    """Whether a false accept rate was asked for; a sweep is otherwise judged by its own."""
+    return any(line.lstrip("+").startswith("target_far=") for line in flags.overrides)
 
 
 def _status(flags: Namespace, _command: str) -> int:
@@ -214,6 +225,7 @@ _ACTIONS: dict[str, Callable[[Namespace, str], int]] = {
     "gallery": _gallery("gallery"),
     "export": _export,
     "report": _report,
+    "compare": _compare,
     "status": _status,
     "ui": _ui,
 }

@@ -47,6 +47,15 @@ VERBS = {
             ("report", "report sweep=all", "report reference=mobilenet_v2_table", "report sweep=demo target_far=1e-2"),
         ),
         Verb(
+            "compare",
+            "two candidates or two sweeps side by side, with an exit status",
+            (
+                "compare 0.35@96-448 0.5@96-640",
+                "compare baseline latest --max-drop 0.01 --json",
+                "compare baseline:0.5@128-640 latest:0.5@128-640 --split test",
+            ),
+        ),
+        Verb(
             "data",
             "the data set: info, prepare, check, fetch",
             ("data info", "data prepare res=96,128", "data fetch lfw", "data check --out sheet.png"),

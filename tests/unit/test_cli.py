@@ -64,7 +64,7 @@ def test_help_of_a_verb_lists_keys_groups_and_flags(verb, capsys) -> None:
     assert "budget=default" in out
     assert "default, none" in out
     assert "--config-dir DIR" in out
-    assert ("--json" in out) == (verb in {"plan", "data", "latency", "status", *GALLERY_FLAGS})
+    assert ("--json" in out) == (verb in {"compare", "plan", "data", "latency", "status", *GALLERY_FLAGS})
     assert ("--port" in out) == (verb == "ui")
 
 
@@ -72,6 +72,7 @@ def test_help_of_a_verb_lists_keys_groups_and_flags(verb, capsys) -> None:
 def test_examples_in_the_help_work(verb, stand_in, capsys) -> None:
     stand_in("search", "run")
     stand_in("reference", "lay_out")
+    stand_in("compare", "compare")
     for module, function in (("runner", "run_sweep"), ("reporting", "report"), ("ui", "serve"), ("status", "status")):
         stand_in(module, function)
     for action in ("measure", "bench", "importing", "simulate"):
