@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,9 @@ from facerec_core.types import (
     Split,
     VariantRecord,
 )
+
+if TYPE_CHECKING:
+    from facerec_core.preparation import Ready
 
 QAT_FROM_SCRATCH = (
     "quant.qat.from_scratch=true trained the quantised network from random weights; "
@@ -105,45 +109,39 @@ class _Run:
     store: StageStore
     emit: Callable[[Progress], None]
     stopped: Callable[[], bool] = never
-    _loaded: dict[str, Any] = field(default_factory=dict)
 
     def report(self, stage: str) -> Callable[..., None]:
         """A callback (done, total, note) for one stage."""
         return lambda done, total, note="": self.emit(Progress(self.task.key, stage, done, total, note))
 
-    @property
+    @cached_property
     def faces(self) -> FaceData:
         """The data at the candidate's resolution, from the cache."""
-        if "faces" not in self._loaded:
-            data, side = self.task.recipe.data, self.task.candidate.resolution
-            self._loaded["faces"] = load_faces(
-                data, side, Path(self.task.cache_dir), self.report("data"), folds=self.task.recipe.eval.folds
-            )
-        faces: FaceData = self._loaded["faces"]
-        return faces
+        data, side = self.task.recipe.data, self.task.candidate.resolution
+        return load_faces(data, side, Path(self.task.cache_dir), self.report("data"), folds=self.task.recipe.eval.folds)
 
-    @property
+    @cached_property
     def arrays(self) -> Mapping[str, Any]:
         """The trained float weights."""
-        if "arrays" not in self._loaded:
-            from facerec_core.weights import read_arrays
+        from facerec_core.weights import read_arrays
 
-            path = self.store.folder("float", self.task.float_key) / "weights.npz"
-            self._loaded["arrays"] = read_arrays(path, "train it again with force=true")
-        arrays: Mapping[str, Any] = self._loaded["arrays"]
-        return arrays
+        path = self.store.folder("float", self.task.float_key) / "weights.npz"
+        return read_arrays(path, "train it again with force=true")
 
-    @property
+    @cached_property
+    def ready(self) -> Ready:
+        """The same, made ready for int8 when they are asked for."""
+        from facerec_core.preparation import Ready
+
+        return Ready(self.task.candidate, self.arrays, self.faces.train, self.task.recipe)
+
+    @cached_property
     def teacher(self) -> NDArray[np.float32] | None:
         """The teacher's fingerprints of the training images, None without a teacher."""
         teacher = self.task.recipe.train.teacher
         if teacher is None:
             return None
-        if "teacher" not in self._loaded:
-            threads = max(self.task.threads, 1)
-            self._loaded["teacher"] = teacher_vectors(teacher, self.faces.train, self.train_faces_at, threads)
-        vectors: NDArray[np.float32] = self._loaded["teacher"]
-        return vectors
+        return teacher_vectors(teacher, self.faces.train, self.train_faces_at, max(self.task.threads, 1))
 
     def train_faces_at(self, resolution: int) -> FaceSet:
         """The training split at another resolution, in the same order."""
@@ -293,20 +291,17 @@ def _build_float(run: _Run, folder: Path) -> None:
 def _build_ptq(run: _Run, folder: Path) -> None:
     started = time.perf_counter()
     run.report("ptq")(0, 0, "calibrating")
-    from facerec_core.preparation import prepared, restore
-    from facerec_core.quantize import calibration_sample, post_training
+    from facerec_core.preparation import restore
+    from facerec_core.quantize import post_training
 
-    task, faces, options = run.task, run.faces.train, run.task.recipe.quant.ptq
+    task, ready, options = run.task, run.ready, run.task.recipe.quant.ptq
     _configure(task)
-    sample = calibration_sample(len(faces.names), options.calibration_images, task.recipe.seed)
-    images = faces.images[sample]
-    arrays = prepared(task.candidate, run.arrays, images, options.equalize, options.rounding)
-    converted = post_training(restore(task.candidate, arrays), images)
+    arrays = ready(options.equalize, options.rounding)
+    converted = post_training(restore(task.candidate, arrays), ready.images)
     tflite.check_fully_int8(converted.content)
     write_file(folder / "ptq_int8.tflite", strip(converted.content))
-    names = tuple(faces.names[i] for i in sample)
     seconds = time.perf_counter() - started
-    _write_notes(folder, StageNotes(seconds, len(converted.content), calibration_images=names))
+    _write_notes(folder, StageNotes(seconds, len(converted.content), calibration_images=ready.names))
 
 
 def _build_qat(run: _Run, folder: Path) -> None:
@@ -318,7 +313,7 @@ def _build_qat(run: _Run, folder: Path) -> None:
     _configure(task)
     report = run.report("qat")
     converted = quantization_aware(
-        task.candidate, run.arrays, run.faces.train, task.recipe, report, run.teacher, run.journal("qat")
+        task.candidate, run.arrays, run.faces.train, task.recipe, report, run.teacher, run.journal("qat"), run.ready
     )
     tflite.check_fully_int8(converted.content)
     write_file(folder / "qat_int8.tflite", strip(converted.content))

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from facerec_core.arch import Layer, candidate_layers
 from facerec_core.batches import to_network_range
+from facerec_core.data.records import FaceSet
 from facerec_core.equalize import fill_relu6
 from facerec_core.model import build_network
-from facerec_core.options import Rounding
+from facerec_core.options import Recipe, Rounding
 from facerec_core.rounding import InputStatistics, convolutions, round_weights
 from facerec_core.tf import keras, tf
 from facerec_core.types import Candidate
@@ -27,6 +28,36 @@ def restore(candidate: Candidate, arrays: Arrays) -> Any:
     network = build_network(candidate)
     assign(network, arrays, "the trained float weights", key="the float stage")
     return network
+
+
+def calibration_sample(count: int, size: int, seed: int) -> NDArray[np.int64]:
+    """Indices of the training images that set the PTQ ranges: int64 [min(size, count)], sorted."""
+    return np.sort(np.random.default_rng(seed).choice(count, min(size, count), replace=False))
+
+
+class Ready:
+    """One candidate's weights, `prepared` at most once each way: PTQ and QAT mostly ask for the same, which takes long.
+
+    Args:
+        candidate: whose weights they are.
+        arrays: the float weights by key.
+        faces: the training split.
+        recipe: says how many images are looked at, and with its seed which.
+    """
+
+    def __init__(self, candidate: Candidate, arrays: Arrays, faces: FaceSet, recipe: Recipe) -> None:
+        self._candidate, self._arrays = candidate, arrays
+        self._made: dict[tuple[bool, Rounding], Arrays] = {}
+        sample = calibration_sample(len(faces.names), recipe.quant.ptq.calibration_images, recipe.seed)
+        self.images = faces.images[sample]
+        self.names = tuple(faces.names[row] for row in sample)
+
+    def __call__(self, equalize: bool, rounding: Rounding) -> Arrays:
+        """The weights to be quantised; see `prepared`."""
+        way = (equalize, rounding)
+        if way not in self._made:
+            self._made[way] = prepared(self._candidate, self._arrays, self.images, *way)
+        return self._made[way]
 
 
 def prepared(

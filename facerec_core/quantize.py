@@ -22,7 +22,7 @@ from facerec_core.errors import QuantizationError
 from facerec_core.losses import IDENTITY, TEACHER
 from facerec_core.model import build_network
 from facerec_core.options import Recipe
-from facerec_core.preparation import prepared, restore
+from facerec_core.preparation import Ready, restore
 from facerec_core.tf import ConverterError, keras, tf, tfmot
 from facerec_core.train import Phase, PhaseName, Report, Vectors, contrastive_phase, fit, task_phase, with_heads
 from facerec_core.types import Candidate, CurvePoint
@@ -66,11 +66,6 @@ def _convert(converter: Any, scheme: str) -> bytes:
 def convert_float(network: Any) -> Converted:
     """The float32 file, the yardstick of the int8 ones."""
     return Converted(_convert(_converter(network), "float32"))
-
-
-def calibration_sample(count: int, size: int, seed: int) -> NDArray[np.int64]:
-    """Indices of the training images that set the PTQ ranges: int64 [min(size, count)], sorted."""
-    return np.sort(np.random.default_rng(seed).choice(count, min(size, count), replace=False))
 
 
 def post_training(network: Any, images: NDArray[np.uint8]) -> Converted:
@@ -156,6 +151,7 @@ def quantization_aware(
     report: Report,
     teacher: Vectors | None = None,
     journal: Journal | None = None,
+    ready: Ready | None = None,
 ) -> Converted:
     """QAT: fake-quantise the float network, calibrate its ranges, train on, convert.
 
@@ -167,13 +163,14 @@ def quantization_aware(
         report: called with (step, steps, note).
         teacher: the teacher's unit fingerprints of the images, float32 [n, t]; None without a teacher.
         journal: where training goes on and what is kept of its epochs; None begins and keeps nothing.
+        ready: the same weights, perhaps made ready for int8 already; None makes them so.
 
     Raises:
         QuantizationError: the conversion failed.
         StorageError: a checkpoint cannot be written.
         TrainingError: the loss became non-finite.
     """
-    quantized = calibrated(candidate, arrays, faces, recipe, report)
+    quantized = calibrated(candidate, arrays, faces, recipe, report, ready)
     options, curves = recipe.quant.qat, list[CurvePoint]()
     if options.epochs:
         model = restore(candidate, arrays) if options.float_weight and not options.from_scratch else None
@@ -181,15 +178,16 @@ def quantization_aware(
     return Converted(convert_quantized(quantized), tuple(curves))
 
 
-def calibrated(candidate: Candidate, arrays: Arrays, faces: FaceSet, recipe: Recipe, report: Report) -> Any:
+def calibrated(
+    candidate: Candidate, arrays: Arrays, faces: FaceSet, recipe: Recipe, report: Report, ready: Ready | None = None
+) -> Any:
     """The network with fake quantisation, its activation ranges those of the training images, nothing learnt yet."""
     options = recipe.quant.qat
     if options.from_scratch:
         network = build_network(candidate)
     else:
-        sample = calibration_sample(len(faces.labels), recipe.quant.ptq.calibration_images, recipe.seed)
-        ready = prepared(candidate, arrays, faces.images[sample], options.equalize, options.rounding)
-        network = restore(candidate, even_depthwise(ready, candidate))
+        ready = ready or Ready(candidate, arrays, faces, recipe)
+        network = restore(candidate, even_depthwise(ready(options.equalize, options.rounding), candidate))
     # AutoGraph would only translate, for seconds, what needs no translation.
     quantized = tf.autograph.experimental.do_not_convert(tfmot.quantization.keras.quantize_model)(network)
     _hold_statistics(quantized, before=EVERYTHING)

@@ -8,9 +8,9 @@ import pytest
 from facerec_core import model
 from facerec_core.batches import to_network_range
 from facerec_core.errors import QuantizationError
+from facerec_core.preparation import calibration_sample
 from facerec_core.quantize import (
     calibrated,
-    calibration_sample,
     convert_float,
     convert_quantized,
     float_control,
