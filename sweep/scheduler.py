@@ -99,6 +99,7 @@ class Scheduler:
 
     def _take(self, point: Point) -> Iterator[tuple[Point, RunRecord]]:
         self._display.name(point.task.key, point.name)
+        self._folders.add(Path(point.task.stages_dir))  # if nothing is built, too: an earlier start left some
         if record := self._settled(point):
             self._source.tell(point, record)
         elif not point.feasibility.feasible:
@@ -131,7 +132,6 @@ class Scheduler:
         if is_finished(task):
             yield from self._finish(carry_through(task, lambda _event: None))
         else:
-            self._folders.add(Path(task.stages_dir))
             self._running[self._opened().submit(task)] = task
 
     def _forget(self, task: Task) -> None:

@@ -1,5 +1,6 @@
 """Points of a played source over an executor that the test plays: no processes, no TensorFlow."""
 
+import os
 from concurrent.futures import Future
 from dataclasses import replace
 from types import SimpleNamespace
@@ -7,8 +8,9 @@ from types import SimpleNamespace
 import pytest
 
 from facerec_core.errors import StorageError
+from facerec_core.stages import hidden_mark
 from facerec_core.types import CurvePoint, Failure, Progress
-from sweep import scheduler
+from sweep import records, scheduler
 from sweep.executors.carrying import Finished
 from sweep.scheduler import Scheduler
 from sweep.sources import Listed
@@ -269,3 +271,19 @@ def test_a_list_begins_with_what_is_not_trained_and_then_with_the_largest() -> N
     assert asked[0].settings.width == 1.0
     assert [point.cost.macs for point in asked[1:]] == sorted((p.cost.macs for p in asked[1:]), reverse=True)
     assert listed.ask() is None
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["read back", "known"])
+def test_what_an_earlier_start_left_half_built_goes_though_nothing_is_built_now(
+    monkeypatch, display, on_disk, tmp_path, known
+) -> None:
+    (point,) = points("seed=1")
+    point = replace(point, task=replace(point.task, stages_dir=str(tmp_path)))
+    on_disk.add(point.task.key)
+    # No process has that number.
+    monkeypatch.setattr(os, "getpid", lambda: 2**22 + 1)
+    (tmp_path / f"{hidden_mark('qat')}x").mkdir()
+    record = records.finished_record(point, Finished(point.task, 1.0, 2.0, make_outcome(point.task.candidate), None))
+    executor = Executor()
+    list(driven(Asked([point]), display, executor, {point.key: record} if known else {}).run())
+    assert (executor.started, list(tmp_path.iterdir())) == ([], [])
