@@ -95,9 +95,10 @@ def mlflow_errors(where: str) -> Iterator[None]:
 
 
 def _silence() -> None:
-    """Set before MLflow is imported; a value the user has set stays."""
+    """For an MLflow imported later, and for one imported already; a value the user has set stays."""
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
+    logging.getLogger("mlflow").setLevel(os.environ["MLFLOW_LOGGING_LEVEL"].upper())
     logging.getLogger("alembic").setLevel(logging.CRITICAL)
 
 

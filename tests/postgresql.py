@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 
 def programs() -> Path | None:
     """The folder of initdb and pg_ctl; None where PostgreSQL is not installed."""
@@ -21,6 +23,9 @@ def programs() -> Path | None:
         [Path(found).resolve().parent] if found else sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
     )
     return next((folder for folder in folders if (folder / "pg_ctl").exists()), None)
+
+
+needs_postgresql = pytest.mark.skipif(programs() is None, reason="PostgreSQL is not installed")
 
 
 @contextmanager

@@ -5,7 +5,8 @@ import pytest
 from sweep.tracking import Tracker
 from tests.cli import TINY, start, wait_for
 from tests.mlflow_server import MlflowServer
-from tests.postgresql import needs_postgresql, postgresql
+from tests.postgresql import needs_postgresql
+from tests.postgresql import server as postgresql
 from tests.records import make_records
 from tests.tiny_tflite import mean_colour_tflite
 

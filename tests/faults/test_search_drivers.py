@@ -10,13 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.postgresql import programs, server
+from tests.postgresql import needs_postgresql, server
 
 ROOT = Path(__file__).parents[2]
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(programs() is None, reason="PostgreSQL is not installed"),
-]
+pytestmark = [pytest.mark.slow, needs_postgresql]
 DRIVER = """
 import sys, time
 from pathlib import Path
