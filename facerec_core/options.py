@@ -20,6 +20,8 @@ MAX_DOWNSCALE = 8.0
 MAX_AVERAGING = 0.9999
 REPLICATES_RANGE = (40, 5000)
 """With 40 replicates a 95 % interval ends at the least and the greatest of them."""
+MOST_HEALTH_IMAGES = 1000
+"""Each is a run of every layer's output through both files; SQNR changes little beyond a few dozen."""
 ALIGNABLE = ("folder", "lfw", "celeba")
 """Kinds of data whose images are files that landmarks can be given for."""
 ROOTS = {
@@ -293,15 +295,21 @@ class QuantOptions:
 
 @dataclass(frozen=True)
 class EvalOptions:
-    """How a variant's file is judged; `replicates` are those of the bootstrap, 0 for none."""
+    """How a variant's file is judged.
+
+    `replicates` are those of the bootstrap, `health_images` those that compare an int8 file's layers with the float
+    ones; 0 for none.
+    """
 
     kernels: Literal["fast", "reference"]
     batch_size: int
     folds: int
     replicates: int
+    health_images: int
 
     def __post_init__(self) -> None:
         _at_least("eval.batch_size", self.batch_size, 1)
+        _within("eval.health_images", self.health_images, 0, MOST_HEALTH_IMAGES)
         _within("eval.folds", self.folds, 2, 100)
         low, high = REPLICATES_RANGE
         enough = self.replicates == 0 or low <= self.replicates <= high

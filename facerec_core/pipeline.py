@@ -21,6 +21,7 @@ from facerec_core.checkpoint import Checkpoint, Journal
 from facerec_core.data.loader import load_faces
 from facerec_core.data.records import FaceData, FaceSet
 from facerec_core.errors import StorageError
+from facerec_core.health import variant_health
 from facerec_core.metrics import evaluate
 from facerec_core.record_json import dump_record, parse_record
 from facerec_core.stages import StageStore, write_file
@@ -373,7 +374,9 @@ def _evaluate_file(run: _Run, scheme: Scheme) -> VariantRecord:
     file = tflite.describe(path, scheme, run.notes(STAGE_OF[scheme]).converted_bytes)
     # Relative to the stages, so that a moved results folder still reads.
     file = replace(file, path=f"{path.parent.name}/{path.name}")
-    return VariantRecord(scheme, file, options.kernels, validation, test)
+    full, faces = run.folder("float") / "float32.tflite", run.faces.validation.images
+    health = variant_health(scheme, run.task.candidate, run.task.recipe, faces, full, path)
+    return VariantRecord(scheme, file, options.kernels, validation, test, health)
 
 
 def _judge(

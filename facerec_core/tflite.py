@@ -7,6 +7,7 @@ Lite Micro bit for bit and are some hundred times slower. Nothing here imports T
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -28,10 +29,14 @@ HALF_STEP_SLACK = 1e-4
 
 @dataclass(frozen=True)
 class Operator:
-    """One operator of a file: its builtin name, and (name, dtype) of its inputs and outputs in order."""
+    """One operator of a file: its builtin name, (name, dtype) of its inputs and outputs in order, and what it fills.
+
+    `output` is the index of its first output among the tensors of the graph.
+    """
 
     name: str
     tensors: tuple[tuple[str, str], ...]
+    output: int
 
 
 def _names_by_value(enum: type) -> dict[int, str]:
@@ -51,7 +56,11 @@ def read_operators(content: bytes) -> tuple[Operator, ...]:
     model = _parse(content)
     names, graph = _names_by_value(schema.BuiltinOperator), model.subgraphs[0]
     return tuple(
-        Operator(names[model.operatorCodes[op.opcodeIndex].builtinCode], _tensors(graph, (*op.inputs, *op.outputs)))
+        Operator(
+            names[model.operatorCodes[op.opcodeIndex].builtinCode],
+            _tensors(graph, (*op.inputs, *op.outputs)),
+            int(op.outputs[0]),
+        )
         for op in graph.operators
     )
 
@@ -96,20 +105,35 @@ class Interpreter:
         kernels: "fast" or "reference".
         threads: threads of the fast kernels; the reference kernels use one.
         batch_size: images a call; the results equal those of one image a call.
+        keep_tensors: keep the tensors between the layers, for `tensor` to read; takes memory, changes no output.
 
     Raises:
         StorageError: the file cannot be read or is not a .tflite.
     """
 
-    def __init__(self, path: Path, *, kernels: Kernels = "fast", threads: int = 1, batch_size: int = 32) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        kernels: Kernels = "fast",
+        threads: int = 1,
+        batch_size: int = 32,
+        keep_tensors: bool = False,
+    ) -> None:
         from ai_edge_litert.interpreter import Interpreter as LiteRT
         from ai_edge_litert.interpreter import OpResolverType
 
         resolver = OpResolverType.BUILTIN_REF if kernels == "reference" else OpResolverType.AUTO
         try:
-            self._litert = LiteRT(
-                model_content=path.read_bytes(), num_threads=threads, experimental_op_resolver_type=resolver
-            )
+            with warnings.catch_warnings():
+                # LiteRT warns of the memory that kept tensors take.
+                warnings.simplefilter("ignore", UserWarning)
+                self._litert = LiteRT(
+                    model_content=path.read_bytes(),
+                    num_threads=threads,
+                    experimental_op_resolver_type=resolver,
+                    experimental_preserve_all_tensors=keep_tensors,
+                )
         except (OSError, ValueError) as error:
             raise StorageError(f"{path}: not a readable .tflite file ({error})") from error
         self._batch_size = 0
@@ -144,6 +168,15 @@ class Interpreter:
     def output_scale(self) -> TensorScale:
         """The affine quantisation of the output; scale 1, zero point 0 for float32."""
         return _scale(self._litert.get_output_details()[0])
+
+    def tensor_scales(self, indices: Iterable[int]) -> list[TensorScale]:
+        """The affine quantisation of each of these tensors, as `read_operators` numbers them."""
+        details = {tensor["index"]: tensor for tensor in self._litert.get_tensor_details()}
+        return [_scale(details[index]) for index in indices]
+
+    def tensor(self, index: int) -> NDArray[Any]:
+        """A tensor as the last call of `raw` left it; only with `keep_tensors` are those between the layers there."""
+        return np.array(self._litert.get_tensor(index))
 
     def raw(self, images: NDArray[np.uint8]) -> NDArray[Any]:
         """The output tensor as the file gives it: int8 or float32 [n, embedding] from uint8 [n, res, res, 3]."""

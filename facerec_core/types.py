@@ -284,14 +284,49 @@ class ModelFile:
 
 
 @dataclass(frozen=True)
+class LayerHealth:
+    """One layer of an int8 file against the same layer of the float32 file; see `facerec_core.health`.
+
+    `sqnr_db` is the signal-to-quantisation-noise ratio, None where signal or noise is zero throughout. `fitted` says
+    that the channels were first brought to the float network's scale, each by a factor from least squares.
+    """
+
+    layer: str
+    sqnr_db: float | None
+    fitted: bool = False
+
+
+@dataclass(frozen=True)
+class QuantisationHealth:
+    """Every layer of an int8 file in order, the last one being the fingerprint, over so many validation images."""
+
+    images: int
+    layers: tuple[LayerHealth, ...]
+
+    @property
+    def fingerprint_db(self) -> float | None:
+        """SQNR of the fingerprint."""
+        return self.layers[-1].sqnr_db
+
+    def worst(self, count: int = 1) -> tuple[LayerHealth, ...]:
+        """The layers with the lowest SQNR, lowest first."""
+        known = [layer for layer in self.layers if layer.sqnr_db is not None]
+        return tuple(sorted(known, key=lambda layer: layer.sqnr_db or 0.0)[:count])
+
+
+@dataclass(frozen=True)
 class VariantRecord:
-    """One numeric scheme of a trained candidate, evaluated through its own file."""
+    """One numeric scheme of a trained candidate, evaluated through its own file.
+
+    `health` compares an int8 file with the float32 one; None where it was not looked at, and for what is not int8.
+    """
 
     scheme: Scheme
     file: ModelFile
     kernels: Literal["fast", "reference"]
     validation: Evaluation
     test: Evaluation
+    health: QuantisationHealth | None = None
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ def tiny_recipe(**changes: Any) -> Recipe:
         data,
         train,
         QuantOptions(PtqOptions(8, equalize=False, rounding="nearest"), qat),
-        EvalOptions("fast", 8, 2, 40),
+        EvalOptions("fast", 8, 2, 40, 4),
         target_far=0.4,
         seed=0,
     )

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from facerec_core import pipeline, quantize
+from facerec_core.arch import candidate_layers
 from facerec_core.data.loader import load_faces
 from facerec_core.errors import QuantizationError, TrainingError
 from facerec_core.pipeline import StageError, forget, is_finished, run_task
@@ -18,6 +19,7 @@ from tests.core.conftest import silent
 from tests.recipes import changed, tiny_recipe
 
 pytestmark = pytest.mark.slow
+LAYERS = candidate_layers(Candidate(0.35, 96, 64))
 RECIPE = tiny_recipe(quant__qat__calibration_batches=2)
 
 
@@ -70,6 +72,16 @@ def test_every_variant_is_evaluated_on_the_same_pairs_through_its_own_file(finis
             ]
             assert counts[0] == counts[1]
             assert counts[0][0] == split
+
+
+def test_the_layers_of_int8_files_are_compared_with_float32(finished):
+    full, *int8 = finished[1].variants
+    assert full.health is None
+    for variant in int8:
+        assert variant.health.images == RECIPE.eval.health_images
+        assert [layer.layer for layer in variant.health.layers] == [layer.name for layer in LAYERS]
+        assert not any(layer.fitted for layer in variant.health.layers)
+    assert 10 < int8[0].health.fingerprint_db < 80
 
 
 def test_the_test_threshold_is_the_one_chosen_on_validation(finished):
@@ -193,6 +205,9 @@ def test_a_teacher_a_linear_layer_and_a_control_go_all_the_way(finished, tmp_pat
     assert [variant.scheme for variant in outcome.variants] == [*SCHEMES, "float32_control"]
     assert {variant.file.embedding for variant in outcome.variants} == {8}
     assert outcome.variants[1].file.operators["FULLY_CONNECTED"] == 1
+    for variant in outcome.variants[1:3]:
+        assert variant.health.layers[-1].layer == "fingerprint"
+        assert [layer.layer for layer in variant.health.layers if layer.fitted][:2] == ["stem", "block1_expand"]
     assert [point.phase for point in outcome.curves] == ["train", "qat", "control"]
     assert all("accuracy" not in point.metrics for point in outcome.curves)
     assert is_finished(task)

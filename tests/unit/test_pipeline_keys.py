@@ -47,6 +47,7 @@ def moved(one, other):
         (FLOAT, {"train__sampling": "identities"}),
         ("eval", {"eval__kernels": "reference"}),
         ("eval", {"eval__folds": 3}),
+        ("eval", {"eval__health_images": 0}),
         ("eval", {"target_far": 0.2}),
     ],
 )

@@ -1,4 +1,5 @@
 import dataclasses
+import json
 import math
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from facerec_core.errors import StorageError
 from facerec_core.record_json import dump_record, parse_record
 from facerec_core.types import Candidate, CurvePoint, Evaluation, Failure, LimitCheck, RunRecord
+from tests.healthy import with_health
 from tests.records import make_records
 
 RATES = st.dictionaries(st.text(), st.none() | st.floats())
@@ -37,6 +39,19 @@ def test_any_float_comes_back_to_the_last_bit(value):
 def test_a_whole_run_record_comes_back_equal():
     for record in make_records():
         assert parse_record(RunRecord, dump_record(record), "test") == record
+
+
+def test_layers_that_were_compared_come_back_equal():
+    record = with_health(make_records(1)[0])
+    assert parse_record(RunRecord, dump_record(record), "test") == record
+
+
+def test_a_record_of_a_version_that_compared_no_layers_is_read():
+    record = make_records(1)[0]
+    plain = json.loads(dump_record(record))
+    for variant in plain["variants"]:
+        assert variant.pop("health") is None
+    assert parse_record(RunRecord, json.dumps(plain), "test") == record
 
 
 def test_undefined_rates_stay_undefined():
