@@ -54,7 +54,7 @@ def cost_metrics(record: RunRecord) -> dict[str, float]:
 def variant_metrics(record: RunRecord, variant: VariantRecord) -> dict[str, float]:
     """Every figure of one variant: validation (bare keys), test (`test_`), file size and cost."""
     test = {f"test_{key}": value for key, value in _evaluation_metrics(variant.test).items()}
-    own = _evaluation_metrics(variant.validation) | test | _file_metrics(variant)
+    own = _evaluation_metrics(variant.validation) | test | _file_metrics(variant) | _health_metrics(variant)
     return _defined(own | {"threshold": variant.validation.threshold}) | cost_metrics(record)
 
 
@@ -69,11 +69,19 @@ def _file_metrics(variant: VariantRecord) -> dict[str, float | None]:
     }
 
 
+def _health_metrics(variant: VariantRecord) -> dict[str, float | None]:
+    """Signal-to-quantisation-noise against float32 in dB: of the layer that is worst, and of the fingerprint."""
+    if variant.health is None:
+        return {}
+    worst = [layer.sqnr_db for layer in variant.health.worst()]
+    return {"worst_layer_sqnr_db": worst[0] if worst else None, "fingerprint_sqnr_db": variant.health.fingerprint_db}
+
+
 def candidate_metrics(record: RunRecord) -> dict[str, float]:
     """The cost, the seconds of each stage, and each variant's validation figures as `qat_int8/accuracy`."""
     figures: dict[str, float | None] = {f"{stage}_seconds": seconds for stage, seconds in record.stage_seconds.items()}
     for variant in record.variants:
-        own = _evaluation_metrics(variant.validation) | _file_metrics(variant)
+        own = _evaluation_metrics(variant.validation) | _file_metrics(variant) | _health_metrics(variant)
         figures |= {f"{variant.scheme}/{key}": value for key, value in own.items()}
     return cost_metrics(record) | _defined(figures)
 

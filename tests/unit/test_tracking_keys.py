@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from facerec_core.types import Candidate, CurvePoint, Failure, RocGrid
+from facerec_core.types import Candidate, CurvePoint, Failure, LayerHealth, QuantisationHealth, RocGrid
 from sweep import tracking_keys as keys
+from tests.healthy import with_health
 from tests.records import as_failed, make_groups, make_records, with_groups
 
 MLFLOW_KEY = re.compile(r"[/\w.\- :]{1,250}")
@@ -50,6 +51,22 @@ def test_every_variant_has_the_same_metric_keys():
     assert len(sets) == 3
     assert sets[0] == sets[1] == sets[2]
     assert sets[0] >= COMPARED
+
+
+def test_how_far_int8_is_from_float_is_a_metric_of_every_int8_variant():
+    record = with_health(make_records(1)[0])
+    full, ptq, qat = (keys.variant_metrics(record, variant) for variant in record.variants)
+    assert set(ptq) == set(qat) == set(full) | {"worst_layer_sqnr_db", "fingerprint_sqnr_db"}
+    assert (ptq["worst_layer_sqnr_db"], qat["worst_layer_sqnr_db"]) == (10.0, 9.0)
+    assert ptq["fingerprint_sqnr_db"] == record.variants[1].health.layers[-1].sqnr_db
+    assert keys.candidate_metrics(record)["qat_int8/worst_layer_sqnr_db"] == 9.0
+
+
+def test_layers_without_a_ratio_are_no_metric():
+    record = make_records(1)[0]
+    silent = QuantisationHealth(4, (LayerHealth("mean", None),))
+    metrics = keys.variant_metrics(record, replace(record.variants[1], health=silent))
+    assert not any("sqnr" in key for key in metrics)
 
 
 def test_bare_keys_are_validation_figures():
