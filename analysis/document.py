@@ -9,6 +9,7 @@ from typing import Any
 from analysis.comparison import Quantised
 from analysis.figure_data import ram_bytes
 from analysis.findings import Findings
+from analysis.health_data import health_json, health_panels, panels_json
 from analysis.selection import Entry, Standing
 from analysis.trade import Relaxation
 from facerec_core.group_rates import spread
@@ -95,6 +96,7 @@ def entry_json(entry: Entry, findings: Findings) -> Json:
         "tied_with_recommended": compared.tied if compared else None,
         "validation": evaluation_json(variant.validation) if variant else None,
         "test": evaluation_json(variant.test) if variant else None,
+        **health_json(variant),
         **_cost_json(entry),
         "file": variant.file.path if variant else None,
         "sha256": variant.file.sha256 if variant else None,
@@ -135,7 +137,8 @@ def report_json(findings: Findings) -> Json:
     """The whole document.
 
     recommended, front, dominated, undecided, infeasible, pruned, failed, limits, target_far, then recommended_details
-    and what compares them: metric, hypervolume (None without a front), quantisation and relaxations.
+    and what compares them: metric, hypervolume (None without a front), quantisation, relaxations and, of the best
+    candidates' int8 files, quantisation_health.
     """
     selection, info, best = findings.selection, findings.info, findings.selection.recommended
     standings: tuple[Standing, ...] = ("front", "dominated", "undecided", "infeasible", "pruned")
@@ -151,4 +154,5 @@ def report_json(findings: Findings) -> Json:
         "hypervolume": asdict(findings.hypervolume) if findings.hypervolume else None,
         "quantisation": [_quantised_json(one) for one in findings.quantised],
         "relaxations": [_relaxation_json(found) for found in findings.relaxations],
+        "quantisation_health": panels_json(health_panels(selection)),
     }

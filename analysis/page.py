@@ -14,6 +14,7 @@ from analysis.comparison import interval
 from analysis.curve_data import learning_curves, slopes
 from analysis.figure_data import pareto_points, ram_bytes
 from analysis.findings import Findings
+from analysis.health_data import decibels, health_panels, health_text, worst_text
 from analysis.limit_data import limit_marks, limit_name
 from analysis.records import ReportPaths
 from analysis.repeat import leaves, repeat_command
@@ -85,6 +86,8 @@ def environment() -> Environment:
         limit_name=limit_name,
         ram=ram_bytes,
         config=flattened,
+        decibels=decibels,
+        worst_layers=worst_text,
     )
     return made
 
@@ -112,12 +115,12 @@ def _recommendation(findings: Findings) -> dict[str, object]:
     }
 
 
-def render(findings: Findings, pareto_png: bytes, paths: ReportPaths) -> str:
+def render(findings: Findings, pictures: Mapping[Path, bytes], paths: ReportPaths) -> str:
     """The whole page as one HTML document that loads nothing from elsewhere.
 
     Args:
         findings: what is told.
-        pareto_png: the front as a picture, for readers without JavaScript.
+        pictures: the figures by their place. The front is there for readers without JavaScript.
         paths: the files beside the page, which it names.
     """
     selection, records, fragments = findings.selection, findings.records, _fragments(findings)
@@ -140,7 +143,10 @@ def render(findings: Findings, pareto_png: bytes, paths: ReportPaths) -> str:
             summary=summary_of(records),
             fragments=fragments,
             plotly=Markup(interactive.plotly_script()) if any(fragments.values()) else "",  # noqa: S704
-            pareto_image=base64.b64encode(pareto_png).decode(),
+            pareto_image=base64.b64encode(pictures[paths.pareto_png]).decode(),
+            health=health_panels(selection),
+            health_told=health_text(selection.recommended),
+            health_image=base64.b64encode(pictures[paths.health_svg]).decode(),
             sample=_first(records),
             commits=sorted({record.git_commit or "unknown" for record in records}),
             seeds=sorted({record.seed for record in records}),

@@ -39,6 +39,8 @@ class ReportPaths:
     det_svg: Path
     quantisation_png: Path
     quantisation_svg: Path
+    health_png: Path
+    health_svg: Path
 
     @classmethod
     def inside(cls, folder: Path) -> ReportPaths:

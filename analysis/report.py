@@ -43,15 +43,16 @@ def _contents(records: Sequence[RunRecord], info: SweepInfo, paths: ReportPaths)
         paths.pareto_csv: tables.pareto_table(found).to_csv(index=False).encode(),
         paths.json: f"{text}\n".encode(),
         paths.summary_md: summary.markdown(found).encode(),
-        paths.html: page.render(found, pictures[paths.pareto_png], paths).encode(),
+        paths.html: page.render(found, pictures, paths).encode(),
     }
 
 
 def _pictures(found: Findings, paths: ReportPaths) -> dict[Path, bytes]:
     """PNG and SVG of every figure."""
-    from analysis import figures, figures_curves, figures_roc
+    from analysis import figures, figures_curves, figures_health, figures_roc
     from analysis.curve_data import slopes
     from analysis.figure_data import pareto_points
+    from analysis.health_data import health_panels
     from analysis.limit_data import limit_marks
     from analysis.roc_data import roc_lines
 
@@ -63,6 +64,7 @@ def _pictures(found: Findings, paths: ReportPaths) -> dict[Path, bytes]:
         "roc": figures_roc.draw_roc(lines, "ROC on the test pairs"),
         "det": figures_roc.draw_det(lines, "DET on the test pairs"),
         "quantisation": figures_curves.draw_slopes(slopes(chosen), title),
+        "health": figures_health.draw_health(health_panels(chosen)),
     }
     places = {name: zip(paths.figures[name], ("png", "svg"), strict=True) for name in drawn}
     return {path: figures.image_bytes(drawn[name], kind) for name in drawn for path, kind in places[name]}

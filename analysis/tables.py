@@ -33,6 +33,7 @@ COLUMNS: tuple[str, ...] = (
     *("less_recommended", "less_recommended_low", "less_recommended_high", "tied_with_recommended"),
     *(f"validation_{rate}" for rate in _RATES),
     *(f"test_{rate}" for rate in _RATES),
+    *("fingerprint_sqnr_db", "worst_layer", "worst_layer_sqnr_db"),
     *(
         "size_bytes",
         "arena_bytes",

@@ -60,7 +60,7 @@ def test_document_equals_the_golden_one(eight):
 def test_document_has_the_agreed_keys_and_every_candidate_once(eight):
     document = json.loads(eight.json.read_text())
     groups = ["front", "dominated", "undecided", "infeasible", "pruned", "failed"]
-    added = ["recommended_details", "metric", "hypervolume", "quantisation", "relaxations"]
+    added = ["recommended_details", "metric", "hypervolume", "quantisation", "relaxations", "quantisation_health"]
     assert list(document) == ["recommended", *groups, "limits", "target_far", *added]
     entries = [(e["key"], e["variant"]) for group in groups for e in document[group]]
     assert len(entries) == len(set(entries))
@@ -89,7 +89,7 @@ def test_pareto_table_is_the_front(eight):
 
 
 def test_pictures_are_pictures(eight):
-    assert set(eight.figures) == {"pareto", "limits", "roc", "det", "quantisation"}
+    assert set(eight.figures) == {"pareto", "limits", "roc", "det", "quantisation", "health"}
     for png, svg in eight.figures.values():
         assert png.read_bytes().startswith(b"\x89PNG")
         assert "<svg" in svg.read_text()
