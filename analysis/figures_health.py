@@ -40,7 +40,8 @@ def _panel(axes: Axes, panel: HealthPanel) -> None:
         axes.axvspan(group.first - 0.5, group.first + group.count - 0.5, color=STRIPE, zorder=0)
     axes.set_xticks([group.first + (group.count - 1) / 2 for group in groups], [group.label for group in groups])
     axes.tick_params(axis="x", length=0, labelsize=8)
-    axes.get_xticklabels()[0].set_ha("right")  # the stem is one layer wide, and its neighbour hardly more
+    # The stem is one layer wide, and its neighbour hardly more.
+    axes.get_xticklabels()[0].set_horizontalalignment("right")
     axes.set_xlim(-0.8, len(panel.lines[0].health.layers) - 0.2)
     axes.margins(y=0.18)
     for line in panel.lines:
@@ -52,16 +53,18 @@ def _line(axes: Axes, line: HealthLine) -> None:
     """Hollow marks are layers compared after a factor a channel."""
     colour, marker = LINE_COLOURS[line.scheme], MARKERS[line.scheme]
     known = [(x, y, line.health.layers[x].fitted) for x, y in enumerate(line.values) if y is not None]
-    axes.plot([x for x, _, _ in known], [y for _, y, _ in known], color=colour, linewidth=1.0)
+    axes.plot(*_apart([(x, y) for x, y, _ in known]), color=colour, linewidth=1.0)
     for fitted, label in ((False, SCHEME_NAMES[line.scheme]), (True, f"{SCHEME_NAMES[line.scheme]}, after factors")):
-        chosen = [(x, y) for x, y, was_fitted in known if was_fitted == fitted]
-        if chosen:
+        x, y = _apart([(x, y) for x, y, was_fitted in known if was_fitted == fitted])
+        if x:
             face = "white" if fitted else colour
-            axes.scatter(
-                *zip(*chosen, strict=True), s=14, marker=marker, c=face, edgecolors=colour, label=label, zorder=3
-            )
-    if worst := _worst(line):
-        axes.scatter(*zip(*worst, strict=True), s=70, facecolors="none", edgecolors=colour, linewidths=1.1, zorder=4)
+            axes.scatter(x, y, s=14, marker=marker, c=face, edgecolors=colour, label=label, zorder=3)
+    x, y = _apart(_worst(line))
+    axes.scatter(x, y, s=70, facecolors="none", edgecolors=colour, linewidths=1.1, zorder=4)
+
+
+def _apart(points: Sequence[tuple[int, float]]) -> tuple[list[int], list[float]]:
+    return [x for x, _ in points], [y for _, y in points]
 
 
 def _worst(line: HealthLine) -> list[tuple[int, float]]:
