@@ -1,11 +1,12 @@
-"""Trainings a search needs to know the front: `python -m benchmarks.search [--seeds 20]`.
+"""Trainings a search needs to know the front: `python -m benchmarks.search [--seeds 20] [--tables synthetic]`.
 
 Trainings are looked up in a table; Optuna, the limits, costs, latencies and the search itself are real. Two tables: the
 22 published MobileNetV2 classifiers with their ImageNet accuracy (`tests/golden/mobilenet_v2_table.csv`), and 400
 candidates whose accuracy a formula makes up, with noise that is new for every seed. What is measured is the
 hypervolume of the feasible candidates trained so far, as a share of that of all feasible candidates.
 
-- *ours*: the search verb's source: the limits are known beforehand, nothing is trained twice, proposals are steered.
+- *ours*: the search verb's source: the limits are known beforehand, nothing is trained twice; `search.sampler=front`.
+- *ours, tpe*: the same with `search.sampler=tpe`, whose proposals are steered to what fits.
 - *random*, *tpe*: Optuna's samplers as they come: every proposal is trained, whether it fits, or is known, or not.
 - *random, filtered*: distinct feasible candidates in random order, the most a search without a model can do.
 
@@ -20,7 +21,7 @@ import dataclasses
 import math
 import random
 import statistics
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -108,10 +109,10 @@ def hypervolumes(table: Table, trained: Iterable[str]) -> list[float]:
     return shares
 
 
-def ours(table: Table, seed: int) -> Iterator[str]:
+def ours(table: Table, seed: int, sampler: str) -> Iterator[str]:
     """Candidates in the order in which the search trains them."""
     base = table.survey.space.base
-    search = dataclasses.replace(base.search, seed=seed)
+    search = dataclasses.replace(base.search, seed=seed, sampler=sampler)
     space = dataclasses.replace(table.survey.space, base=dataclasses.replace(base, search=search))
     kept = Survey(space, table.survey.architectures)
     study = open_study(optuna.storages.InMemoryStorage(), "memory", "search", space, "0")
@@ -171,7 +172,8 @@ def filtered(table: Table, seed: int) -> Iterator[str]:
 
 
 METHODS: dict[str, Callable[[Table, int], Iterator[str]]] = {
-    "ours": ours,
+    "ours": lambda table, seed: ours(table, seed, "front"),
+    "ours, tpe": lambda table, seed: ours(table, seed, "tpe"),
     "random": lambda table, seed: bare(table, seed, "random"),
     "tpe": lambda table, seed: bare(table, seed, "tpe"),
     "random, filtered": filtered,
@@ -190,23 +192,23 @@ def interval(values: list[float]) -> str:
     return f"{mean:.1f} ± {half:.1f}"
 
 
-def compare(title: str, tables: Callable[[int], Table], seeds: int) -> None:
+def compare(title: str, tables: Callable[[int], Table], seeds: int, methods: Sequence[str]) -> None:
     """Print one table of methods, over seeds."""
     first = tables(0)
     print(f"\n{title}: {len(first.accuracy)} candidates, {len(first.feasible)} feasible")
-    counts = {name: [] for name in METHODS}
-    at = {name: [] for name in METHODS}
+    counts = {name: [] for name in methods}
+    at = {name: [] for name in methods}
     mark = max(len(first.feasible) // 4, 1)
     for seed in range(seeds):
         table = tables(seed)
-        for name, method in METHODS.items():
-            shares = hypervolumes(table, method(table, seed))
+        for name in methods:
+            shares = hypervolumes(table, METHODS[name](table, seed))
             counts[name].append(float(needed(shares)))
             at[name].append(100 * (shares[mark - 1] if mark <= len(shares) else shares[-1]))
     print(f"| method | trainings to {GOAL:.0%} | hypervolume after {mark}, % |\n|---|---|---|")
-    for name in METHODS:
+    for name in methods:
         print(f"| {name} | {interval(counts[name])} | {interval(at[name])} |")
-    for other in [name for name in METHODS if name != "ours"]:
+    for other in [name for name in methods if name != "ours" and "ours" in methods]:
         print(f"ours / {other}: {statistics.fmean(counts['ours']) / statistics.fmean(counts[other]):.2f}")
 
 
@@ -219,8 +221,20 @@ def main() -> None:
     """Parse the arguments and print a table for each case."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=20)
-    seeds = parser.parse_args().seeds
+    parser.add_argument("--tables", choices=("all", "published", "synthetic"), default="all")
+    parser.add_argument(
+        "--methods", nargs="+", choices=METHODS, default=list(METHODS), help="those of TPE take longest"
+    )
+    arguments = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
+    if arguments.tables != "synthetic":
+        compare_published(arguments.seeds, arguments.methods)
+    if arguments.tables != "published":
+        compare_synthetic(arguments.seeds, arguments.methods)
+
+
+def compare_published(seeds: int, methods: Sequence[str]) -> None:
+    """The published classifiers, under two sets of limits."""
     compose = open_composer().searching
     for lines in ([], ["board=stm32h747", "budget.parameter_bytes=null"]):
         small = survey(read_space(compose([*lines, "search.trials=22"])))
@@ -228,21 +242,25 @@ def main() -> None:
         trials = f"search.trials={max(len(table.feasible) - 1, 2)}"
         small = survey(read_space(compose([*lines, trials])))
         listed = make_table(small, published(small))
-        compare(f"published, {' '.join(lines) or 'default limits'}", constantly(listed), seeds)
+        compare(f"published, {' '.join(lines) or 'default limits'}", constantly(listed), seeds, methods)
+
+
+def compare_synthetic(seeds: int, methods: Sequence[str]) -> None:
+    """400 candidates, with new noise for every seed."""
     large = survey(
         read_space(
-            compose(
+            open_composer().searching(
                 [
                     "width=range(0.35,1.31,0.05)",
                     "res=range(96,225,32)",
-                    "embedding=128,256,512,scaled",
+                    "embedding=128,256,512,1024",
                     "board=stm32h747",
                     "search.trials=95",
                 ]
             )
         )
     )
-    compare("synthetic", lambda seed: make_table(large, synthetic(large, seed)), seeds)
+    compare("synthetic", lambda seed: make_table(large, synthetic(large, seed)), seeds, methods)
 
 
 if __name__ == "__main__":

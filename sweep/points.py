@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from facerec_core.budget import check
@@ -35,7 +36,7 @@ class Point:
     latency: Latency
     feasibility: Feasibility
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Identity of its record: equal keys mean equal records, times aside."""
         known = (self.cost, self.latency, self.feasibility)  # a latency table may have changed under the same board

@@ -53,7 +53,7 @@ class SearchSettings:
     the path of a journal file; None: `optuna.journal` in the root.
     """
 
-    sampler: Literal["tpe", "nsga2", "nsga3", "gp", "grid", "random"]
+    sampler: Literal["front", "tpe", "nsga2", "nsga3", "gp", "grid", "random"]
     trials: int
     objective: Literal["multi", "single"]
     pruner: Literal["none", "median", "hyperband"]

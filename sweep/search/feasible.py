@@ -93,7 +93,7 @@ def survey(space: Space) -> Survey:
     if count > MOST_ARCHITECTURES:
         allowed = f"at most {MOST_ARCHITECTURES:,} architectures"
         raise OptionError("search.space", f"{count:,} architectures", allowed, "take larger steps")
-    found = Survey(space, tuple(_priced(space, values) for values in _products(space.architecture)))
+    found = Survey(space, tuple(priced(space, values) for values in _products(space.architecture)))
     if not found.feasible:
         raise _nobody_fits(found)
     return found
@@ -105,7 +105,8 @@ def _products(axes: tuple[object, ...]) -> Iterator[dict[str, Value]]:
         yield dict(zip(keys, values, strict=True))
 
 
-def _priced(space: Space, values: Values) -> Priced:
+def priced(space: Space, values: Values) -> Priced:
+    """What is known without training of the candidate with these values."""
     return Priced(values, *price(space.settings(values)))
 
 

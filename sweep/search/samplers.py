@@ -38,7 +38,7 @@ def make_sampler(search: SearchSettings, number: int) -> Any:
             return samplers.NSGAIIISampler(seed=seed, population_size=population)
         case "gp":
             return samplers.GPSampler(seed=seed, n_startup_trials=startup, deterministic_objective=True)
-        case _:  # grid lists its candidates itself
+        case _:  # grid and front choose their candidates themselves
             return samplers.RandomSampler(seed=seed)
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any
 
 from facerec_core.types import RunRecord
 from sweep.points import Point
 from sweep.schema import Settings
 from sweep.search.feasible import Survey, Values
+from sweep.search.front import Ground, draw_pool, most_promising
 from sweep.search.objectives import Judged, judged_cost, judged_record
 from sweep.search.space import Space, identity
 from sweep.search.study import TRAINED, Finding, Study
@@ -108,20 +110,28 @@ class SearchSource:
         """A new trial: failed ones again, then the list, or the sampler's or a steered one; None: nothing is left."""
         if self._retry:
             return self._study.propose(self._retry.pop())
-        taken = self._taken()
+        trials = self._study.trials()
+        taken = self._taken(trials)
         if self.listed:
             left = [values for key, values in self._survey.candidates.items() if key not in taken]
             return self._study.propose(left[0]) if left else None
         if self._survey.countable and not set(self._survey.candidates) - taken:
             return None
+        if self._search.sampler == "front":
+            pool = draw_pool(self._survey, taken, f"{self._search.seed}-{len(trials)}")
+            best = most_promising(self._ground, pool, self._study.trained(trials), self._search.objective)
+            return None if best is None else self._study.propose(best)
         if self._vain < STEER_AFTER:
             return self._study.propose()
         values = self._survey.nearest(self._last, taken)
         return None if values is None else self._study.propose(values)
 
-    def _taken(self) -> set[str]:
+    @cached_property
+    def _ground(self) -> Ground:
+        return Ground(self._survey)
+
+    def _taken(self, trials: Sequence[Any]) -> set[str]:
         """Candidates not to be trained (again): known, under way here, or under way in another process."""
-        trials = self._study.trials()
         known = set(self._study.findings(trials)) - self._forgiven
         return known | set(self._points) | self._study.elsewhere(trials)
 

@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property, lru_cache
+from random import Random
 
 from facerec_core.errors import OptionError, require
 from facerec_core.stages import content_key
@@ -19,6 +21,8 @@ SEARCHABLE = ("train.", "quant.")
 LATTICE = 33
 """Values that stand for a range without steps where candidates have to be counted."""
 MOST_VALUES = 1000
+MOST_KNOWN = 4096
+"""Identities that are kept at hand."""
 _RANGE_KEYS = {"low", "high", "step", "log"}
 _DIGITS = 12
 
@@ -39,6 +43,10 @@ class Choices:
     def lattice(self) -> tuple[Value, ...]:
         """The values themselves."""
         return self.values
+
+    def draw(self, dice: Random) -> Value:
+        """One of the values."""
+        return dice.choice(self.values)
 
     def position(self, value: Value) -> float | None:
         """Rank of a number among the others, 0 to 1; None where values have no order."""
@@ -77,6 +85,10 @@ class Range:
         count = int((Decimal(repr(self.high)) - low) // step) + 1
         kind = int if self.whole else float
         return tuple(kind(low + index * step) for index in range(count))
+
+    def draw(self, dice: Random) -> Value:
+        """A value of the range."""
+        return dice.choice(self.lattice) if self.finite else self._at(dice.random())
 
     def position(self, value: Value) -> float | None:
         """Where a number lies in the range, 0 to 1."""
@@ -118,10 +130,18 @@ class Space:
         Raises:
             OptionError: values that do not go together.
         """
-        config = self.base.config
-        for key, value in values.items():
-            _set(config, key, round(value, _DIGITS) if isinstance(value, float) else value)
-        return make_settings(config)
+        wanted = tuple((key, _rounded(value), type(value)) for key, value in values.items())  # 1, 1.0 and True differ
+        if wanted not in self._made:
+            config = self.base.config
+            for key, value, _ in wanted:
+                _set(config, key, value)
+            self._made[wanted] = make_settings(config)
+        return self._made[wanted]
+
+    @cached_property
+    def _made(self) -> dict[tuple[object, ...], Settings]:
+        """Settings that were made before: a search asks for the same ones again and again."""
+        return {}
 
     def name(self, settings: Settings, values: Mapping[str, Value]) -> str:
         """What a candidate is called: its architecture, and the values of the other axes."""
@@ -145,6 +165,7 @@ def read_space(base: Settings) -> Space:
     return space
 
 
+@lru_cache(maxsize=MOST_KNOWN)
 def identity(settings: Settings) -> str:
     """Equal for settings that come to the same candidate of one search, such as embedding=scaled and its number."""
     return content_key(settings.candidate, settings.recipe)
@@ -198,6 +219,10 @@ def _set(config: dict[str, object], key: str, value: Value) -> None:
     for group in groups:
         inner = inner[group]  # type: ignore[assignment]
     inner[last] = value
+
+
+def _rounded(value: Value) -> Value:
+    return round(value, _DIGITS) if isinstance(value, float) else value
 
 
 def _is_number(value: object) -> bool:

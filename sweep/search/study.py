@@ -12,6 +12,7 @@ from typing import Any
 from facerec_core.errors import OptionError, StorageError
 from sweep.owner import Owner
 from sweep.schema import SearchSettings, Settings
+from sweep.search.front import Trained
 from sweep.search.objectives import DIRECTIONS, TITLES, Judged
 from sweep.search.samplers import distributions, make_pruner, make_sampler
 from sweep.search.space import Space, Value
@@ -45,6 +46,7 @@ class Study:
         self._search: SearchSettings = space.base.search
         self._distributions = distributions(space)
         self._owner = Owner.here()
+        self._told: dict[int, tuple[str, Finding | None]] = {}  # by the number of a finished trial
 
     def trials(self) -> list[Any]:
         """Every trial as it is stored now; not to be changed."""
@@ -109,12 +111,35 @@ class Study:
         """What is known of each candidate by now; of several trials the one that was trained."""
         found: dict[str, Finding] = {}
         for trial in trials:
-            candidate, standing = trial.user_attrs.get(CANDIDATE), trial.user_attrs.get(STANDING)
-            if candidate is None or standing in (None, "repeat") or not trial.state.is_finished():
-                continue
-            if candidate not in found or found[candidate].standing == "failed":
-                found[candidate] = _finding(trial, standing)
+            if trial.state.is_finished():
+                candidate, finding = self._told_of(trial)
+                if finding and (candidate not in found or found[candidate].standing == "failed"):
+                    found[candidate] = finding
         return found
+
+    def trained(self, trials: Iterable[Any]) -> list[Trained]:
+        """Every candidate that is or was trained to its end, here or in an earlier sweep, once."""
+        from optuna.trial import TrialState
+
+        found: dict[str, Trained] = {}
+        for trial in trials:
+            candidate = trial.user_attrs.get(CANDIDATE)
+            if candidate is None or candidate in found:
+                continue
+            if trial.state == TrialState.RUNNING:
+                found[candidate] = Trained(trial.params, None)
+            elif (finding := self._told_of(trial)[1]) and finding.standing in ("trained", "reused") and finding.judged:
+                fits = all(value <= 0 for value in finding.judged.violations.values())
+                found[candidate] = Trained(trial.params, finding.judged.values[0], fits)
+        return list(found.values())
+
+    def _told_of(self, trial: Any) -> tuple[str, Finding | None]:
+        """What a finished trial tells of a candidate; it is read once, since it does not change any more."""
+        if trial.number not in self._told:
+            candidate, standing = trial.user_attrs.get(CANDIDATE, ""), trial.user_attrs.get(STANDING)
+            tells = bool(candidate) and standing not in (None, "repeat")
+            self._told[trial.number] = candidate, _finding(trial, standing) if tells else None
+        return self._told[trial.number]
 
     def orphans(self, trials: Iterable[Any]) -> list[Any]:
         """Trials that are running although their process is not, as trials that can be finished, oldest first."""

@@ -47,7 +47,7 @@ def test_each_candidate_is_trained_once_and_no_more_than_asked(tmp_path, sampler
 
 
 def test_every_trial_states_its_limits_and_what_does_not_fit_has_the_worst_accuracy(tmp_path):
-    found = search(tmp_path, "search.trials=3")
+    found = search(tmp_path, "search.sampler=tpe", "search.trials=3")
     handed = found.carry_through()
     for trial in found.study.trials():
         point = next(p for p in handed if p.name == trial.user_attrs["name"])
@@ -62,7 +62,7 @@ def test_every_trial_states_its_limits_and_what_does_not_fit_has_the_worst_accur
 
 
 def test_a_repeat_is_told_what_is_known(tmp_path):
-    found = search(tmp_path, "search.trials=3")
+    found = search(tmp_path, "search.sampler=tpe", "search.trials=3")
     found.carry_through()
     trials = found.study.trials()
     repeats = [trial for trial in trials if trial.user_attrs["standing"] == "repeat"]

@@ -20,6 +20,20 @@ def test_the_default_space_is_the_published_widths_and_resolutions():
     assert (res.key, res.values) == ("res", (96, 128, 160, 192, 224))
 
 
+def test_a_single_objective_is_one_word():
+    asked = composer().searching(["search=single", "search.pruner=median"]).search
+    assert (asked.objective, asked.pruner) == ("single", "median")
+    assert asked.space == composer().searching([]).search.space
+
+
+def test_the_same_values_make_the_same_settings_and_true_is_not_one():
+    space = read_space(composer().searching(["width=1,1.0,0.5"]))
+    assert space.settings({"width": 0.5}) is space.settings({"width": 0.5})
+    assert identity(space.settings({"width": 1})) == identity(space.settings({"width": 1.0}))
+    with pytest.raises(OptionError):
+        space.settings({"width": True})
+
+
 def test_the_grammar_of_a_sweep_says_what_is_searched():
     axes = {
         axis.key: axis
@@ -70,7 +84,7 @@ def test_values_become_settings_as_if_typed():
         (["search.space.train.margin={low:0,high:0.5,log:true}"], "low above 0 with log"),
         (["width=0.5", "res=96"], "search.space: got {}, allowed: at least one key"),
         (["search.trials=0"], "search.trials: got 0, allowed: a whole number of at least 1"),
-        (["search.sampler=tpee"], "search.sampler: got 'tpee', allowed: tpe, nsga2, nsga3, gp, grid or random"),
+        (["search.sampler=tpee"], "search.sampler: got 'tpee', allowed: front, tpe, nsga2, nsga3, gp, grid or random"),
         (["search.pruner=hyperband"], "search.pruner: got 'hyperband', allowed: none with search.objective=multi"),
     ],
 )
