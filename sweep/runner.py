@@ -27,11 +27,15 @@ from sweep.tracking_store import check_root
 
 @dataclass(frozen=True)
 class Prepared:
-    """A sweep that is ready to begin: its name, what its own run shows (MLflow parameters), and its points' source."""
+    """A sweep that is ready to begin: its name, what its own run shows (MLflow parameters), and its points' source.
+
+    `joins`: the source shares the work with other drivers of the same sweep.
+    """
 
     name: str
     parameters: Mapping[str, str]
     source: Source
+    joins: bool = False
 
 
 Prepare = Callable[[Path, Display], Prepared]
@@ -82,12 +86,12 @@ def carry_sweep(first: Settings, invocation: Invocation, prepare: Prepare) -> in
             prepared = prepare(root, display)
         name = prepared.name
         with _only_one(root, name):
+            display.expect(prepared.source.expected)
             display.publish(root, name, invocation.command)
             display.doing("opening the tracker")
             patience = Patience(first.tracking.patience_s, display.say)
             tracker = Tracker.open(root, first.tracking.uri, first.tracking.experiment, patience=patience)
             display.say(f"sweep {name}: {prepared.source.expected} candidate(s), results in {root}")
-            display.expect(prepared.source.expected)
             try:
                 failed = _track(tracker, prepared, first, invocation, display, interrupts)
             except KeyboardInterrupt:
@@ -161,7 +165,10 @@ def _track(
     failed = []
     with ExitStack() as sweep:
         with interrupts.held():  # between its making and its `with`, a run would be left RUNNING
-            tracked = tracker.sweep(prepared.name, invocation.command, prepared.parameters, first.target_far, limits)
+            measure = first.target_far, limits
+            tracked = tracker.sweep(
+                prepared.name, invocation.command, prepared.parameters, *measure, joins=prepared.joins
+            )
             run_id = sweep.enter_context(tracked)
         site = Site(root, tracker.uri, run_id, first.tracking.patience_s)
         scheduler = Scheduler(

@@ -27,7 +27,7 @@ from facerec_core.types import RunRecord
 from sweep.owner import Owner, owner_of
 from sweep.patience import Patience, will_pass
 from sweep.tracking_registry import judged, register
-from sweep.tracking_runs import Runs, candidates_of, check_same_measure
+from sweep.tracking_runs import Runs, candidates_of, check_alone, check_same_measure
 from sweep.tracking_store import impatient, is_server, mlflow_errors, open_store
 from sweep.tracking_write import DONE, Earlier, Held, Sheet, look_up, replace_earlier, write_candidate
 from sweep.unsent import Outbox, Unsent
@@ -80,8 +80,7 @@ class Tracker:
 
         Raises:
             StorageError: `root` cannot be made or written, or the disk is full.
-            TrackingError: an old MLflow file store lies in `root`, the server does not answer, or, with
-                `create` false, there is no store yet.
+            TrackingError: an old MLflow file store in `root`, a server that does not answer, or no store to read.
         """
         client, experiment_id, address = open_store(root, uri, experiment, create=create)
         return cls(client, experiment_id, address, root, patience or Patience())
@@ -96,14 +95,16 @@ class Tracker:
         params: Mapping[str, str],
         target_far: float,
         limits: Mapping[str, float | str | None],
+        joins: bool = False,
     ) -> Iterator[str]:
         """Run id of the sweep for the length of a block: KILLED by Ctrl-C, FAILED by an error, else FINISHED.
 
-        First, sweeps whose process is gone are closed, and records that could not be sent earlier are sent.
+        First, sweeps whose process is gone are closed, and records that could not be sent earlier are sent. One that
+        another process carries through is refused, unless this one `joins` it.
         """
         self.close_stale()
         self.send_unsent()
-        run_id = self.start_sweep(name, command, params, target_far, limits)
+        run_id = self.start_sweep(name, command, params, target_far, limits, joins)
         try:
             yield run_id
         except (KeyboardInterrupt, SystemExit):
@@ -121,6 +122,7 @@ class Tracker:
         params: Mapping[str, str],
         target_far: float,
         limits: Mapping[str, float | str | None],
+        joins: bool = False,
     ) -> str:
         """Run id of a new sweep, or of the one of that name, which is continued.
 
@@ -129,7 +131,7 @@ class Tracker:
 
         Raises:
             OptionError: the sweep of that name was judged by other limits or another target FAR.
-            TrackingError: the tracker refuses.
+            TrackingError: the tracker refuses, or another process carries it through.
         """
         tags = {
             "level": "sweep",
@@ -141,16 +143,18 @@ class Tracker:
             "mlflow.note.content": f"`{command}`",
             "mlflow.source.name": "python -m sweep",
         } | Owner.here().tags()
-        return self._patiently(lambda: self._start(name, tags, params))
+        return self._patiently(lambda: self._start(name, tags, params, joins))
 
-    def _start(self, name: str, tags: Mapping[str, str], params: Mapping[str, str]) -> str:
+    def _start(self, name: str, tags: Mapping[str, str], params: Mapping[str, str], joins: bool) -> str:
         for run in self._runs.search("tags.level = 'sweep'"):
             if run.data.tags["sweep"] == name:
                 check_same_measure(run.data.tags, tags)
+                if not joins:
+                    check_alone(run, self._patience.say)
                 self._runs.kill_below(run.info.run_id)
                 self._client.update_run(run.info.run_id, status="RUNNING")
-                # Without any, an earlier attempt came no further than making the run.
-                self._runs.log(run.info.run_id, {} if run.data.params else params, tags=tags)
+                unless_known = {} if run.data.params else params  # an earlier attempt may have come no further
+                self._runs.log(run.info.run_id, unless_known, tags=tags)
                 return str(run.info.run_id)
         run = self._runs.create(name, tags)
         self._runs.log(run.info.run_id, params)
@@ -231,13 +235,15 @@ class Tracker:
         return self._patiently(lambda: self._write(sweep_run_id, sheet))
 
     def _holding(self, sweep_run_id: str) -> Held:
-        """What the tracker holds of a sweep, looked up once: only this process writes to it."""
+        """What the tracker holds of a sweep, looked up once: on this machine only this process writes to it."""
         if sweep_run_id not in self._held:
             self._held[sweep_run_id] = look_up(self._runs, sweep_run_id)
         return self._held[sweep_run_id]
 
     def _write(self, sweep_run_id: str, sheet: Sheet) -> str:
         held, key = self._holding(sweep_run_id), sheet.record.key
+        if is_server(self.uri):  # another machine may have written it meanwhile
+            held.runs[key] = look_up(self._runs, sweep_run_id, key).runs.get(key, [])
         try:
             run_id = replace_earlier(self._runs, held.runs.get(key, ()), sheet.digest)
             run_id = run_id or write_candidate(self._runs, held.sweep, sweep_run_id, sheet)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from facerec_core.errors import OptionError
+from facerec_core.errors import OptionError, TrackingError
 from facerec_core.types import RunRecord
+from sweep.owner import Owner, owner_of
 
 MetricPoint = tuple[str, float, int]
 """Key, value, step."""
@@ -133,3 +134,21 @@ def check_same_measure(begun: Mapping[str, str], now: Mapping[str, str]) -> None
         if begun[tag] != now[tag]:
             allowed = f"another name; this sweep was begun with {tag} {begun[tag]}, not {now[tag]}"
             raise OptionError("sweep", now["sweep"], allowed)
+
+
+def check_alone(run: Any, say: Callable[[str], None]) -> None:
+    """Refuse a sweep that another living process carries through; where it cannot be asked, warn.
+
+    One that a process of this machine left is closed before (`Tracker.close_stale`).
+
+    Raises:
+        TrackingError: that process lives.
+    """
+    owner, name = owner_of(run.data.tags), run.data.tags["sweep"]
+    if run.info.status != "RUNNING" or owner is None or owner == Owner.here():
+        return
+    if owner.lives():
+        whose = f"process {owner.pid} on {owner.host}"
+        raise TrackingError(f"sweep {name} is being carried through by {whose}; wait for it, or set sweep=NAME")
+    if owner.lives() is None:
+        say(f"warning: sweep {name} was left RUNNING on {owner.host}; should it still run there, both do the same work")

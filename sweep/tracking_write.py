@@ -33,10 +33,11 @@ class Held:
     runs: dict[str, list[Earlier]]
 
 
-def look_up(runs: Runs, sweep_run_id: str) -> Held:
-    """What the tracker holds of a sweep."""
+def look_up(runs: Runs, sweep_run_id: str, key: str | None = None) -> Held:
+    """What the tracker holds of a sweep, or of one candidate of it."""
     held: dict[str, list[Earlier]] = {}
-    for run in runs.search(candidates_of(sweep_run_id)):
+    only = "" if key is None else f" and tags.candidate_key = '{key}'"
+    for run in runs.search(f"{candidates_of(sweep_run_id)}{only}"):
         tags = run.data.tags
         earlier = Earlier(run.info.run_id, tags.get("record_sha256", ""), run.info.status in DONE)
         held.setdefault(tags.get("candidate_key", ""), []).append(earlier)
