@@ -21,6 +21,7 @@ import dataclasses
 import math
 import random
 import statistics
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -198,16 +199,21 @@ def compare(title: str, tables: Callable[[int], Table], seeds: int, methods: Seq
     print(f"\n{title}: {len(first.accuracy)} candidates, {len(first.feasible)} feasible")
     counts = {name: [] for name in methods}
     at = {name: [] for name in methods}
+    spent = {name: [] for name in methods}
     mark = max(len(first.feasible) // 4, 1)
     for seed in range(seeds):
         table = tables(seed)
         for name in methods:
+            begun = time.process_time()
             shares = hypervolumes(table, METHODS[name](table, seed))
+            spent[name].append(1000 * (time.process_time() - begun) / len(shares))
             counts[name].append(float(needed(shares)))
             at[name].append(100 * (shares[mark - 1] if mark <= len(shares) else shares[-1]))
-    print(f"| method | trainings to {GOAL:.0%} | hypervolume after {mark}, % |\n|---|---|---|")
+    print(
+        f"| method | trainings to {GOAL:.0%} | hypervolume after {mark}, % | processor ms a training |\n|---|---|---|---|"
+    )
     for name in methods:
-        print(f"| {name} | {interval(counts[name])} | {interval(at[name])} |")
+        print(f"| {name} | {interval(counts[name])} | {interval(at[name])} | {interval(spent[name])} |")
     for other in [name for name in methods if name != "ours" and "ours" in methods]:
         print(f"ours / {other}: {statistics.fmean(counts['ours']) / statistics.fmean(counts[other]):.2f}")
 
