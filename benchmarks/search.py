@@ -209,9 +209,8 @@ def compare(title: str, tables: Callable[[int], Table], seeds: int, methods: Seq
             spent[name].append(1000 * (time.process_time() - begun) / len(shares))
             counts[name].append(float(needed(shares)))
             at[name].append(100 * (shares[mark - 1] if mark <= len(shares) else shares[-1]))
-    print(
-        f"| method | trainings to {GOAL:.0%} | hypervolume after {mark}, % | processor ms a training |\n|---|---|---|---|"
-    )
+    print(f"| method | trainings to {GOAL:.0%} | hypervolume after {mark}, % | processor ms a training |")
+    print("|---|---|---|---|")
     for name in methods:
         print(f"| {name} | {interval(counts[name])} | {interval(at[name])} | {interval(spent[name])} |")
     for other in [name for name in methods if name != "ours" and "ours" in methods]:
