@@ -8,6 +8,10 @@ from facerec_core.errors import DataError
 
 MOST_NAME_BYTES = 128
 """Of the name in UTF-8."""
+_ACTING = ("Cc", "Cf", "Cs", "Zl", "Zp")
+"""Unicode's categories of what a terminal or a line might act on: controls, formatting, surrogates, line ends."""
+_JOINERS = "\u200c\u200d"
+"""Formatting that spelling needs, in Persian or Sinhala, and between the parts of an emoji."""
 
 
 def canonical_name(name: str, key: str) -> str:
@@ -18,19 +22,24 @@ def canonical_name(name: str, key: str) -> str:
         key: where it came from, for the message.
 
     Raises:
-        DataError: empty, too long, not Unicode text, or with characters that cannot be printed.
+        DataError: empty, too long, not Unicode text, or with characters that act rather than show.
     """
     stored = unicodedata.normalize("NFC", name).strip()
     try:
         size_bytes = len(stored.encode())
     except UnicodeEncodeError:
         size_bytes = 0
-    if not 1 <= size_bytes <= MOST_NAME_BYTES or not stored.isprintable():
+    if not 1 <= size_bytes <= MOST_NAME_BYTES or not _shows(stored):
         raise DataError(
             f"{key}: got '{printable(name[:MOST_NAME_BYTES])}', allowed: 1 to {MOST_NAME_BYTES} bytes of UTF-8 "
             "without control characters"
         )
     return stored
+
+
+def _shows(name: str) -> bool:
+    shown = [character for character in name if character not in _JOINERS]
+    return bool(shown) and not any(unicodedata.category(character) in _ACTING for character in shown)
 
 
 def printable(text: str) -> str:

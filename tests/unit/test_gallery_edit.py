@@ -98,7 +98,8 @@ def test_another_network_is_refused_and_both_are_named() -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", ["", "  ", "a\0b", "a\nb", "\x1b[31mred", "\u202eevil", "x" * 129, "é" * 65, "\ud800", "a\u200bb"]
+    "bad",
+    ["", "  ", "a\0b", "a\nb", "\x1b[31mred", "\u202eevil", "x" * 129, "é" * 65, "\ud800", "a\u200bb", "\u200d\u200c"],
 )
 def test_what_is_no_name(bad) -> None:
     with pytest.raises(DataError, match="--name: got '") as caught:
@@ -109,6 +110,25 @@ def test_what_is_no_name(bad) -> None:
 def test_names_are_composed_and_trimmed() -> None:
     assert canonical_name("  Ade\u0301la ", "--name") == "Ad\u00e9la"
     assert len(canonical_name("é" * (MOST_NAME_BYTES // 2), "--name").encode()) == MOST_NAME_BYTES
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "می\u200cخواهم",
+        "ශ්\u200dරී",
+        "\U0001f469\u200d\U0001f680",
+        "\U0001fae8",
+        "a\u00a0b",
+        "\U000e0fff",
+        "\ue000",
+        "O'Neil; x",
+    ],
+)
+def test_names_of_every_script_are_taken(name) -> None:
+    """With joiners, without; assigned in a later Unicode than this Python's, or never."""
+    assert canonical_name(name, "--name") == name
+    assert printable(name).isprintable()
 
 
 def test_printable_lets_nothing_through_that_acts() -> None:
