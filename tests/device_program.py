@@ -49,3 +49,11 @@ def talk(program: Path, cases: Iterable[Case], *arguments: str) -> list[list[str
             answers.append([])
         answers[-1].append(line)
     return answers
+
+
+def cmake(source: Path, folder: Path, *options: str) -> Path:
+    """Configure and build a CMake project in `folder`, which is returned."""
+    for step in (["-S", str(source), "-B", str(folder), *options], ["--build", str(folder)]):
+        done = subprocess.run(["cmake", *step], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+    return folder

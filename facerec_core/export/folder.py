@@ -22,11 +22,14 @@ from facerec_core.export.operators import resolver_header
 from facerec_core.stages import write_file
 
 TEMPLATES = Path(__file__).parent / "templates"
-MANIFEST, SUMS = "manifest.json", "SHA256SUMS"
+MANIFEST, SUMS, CARD = "manifest.json", "SHA256SUMS", "model_card.json"
+MODEL = "network/facerec_model.tflite"
 MANIFEST_FORMAT = "facerec export 1"
 _PLACES = {
     "CMakeLists.txt": "CMakeLists.txt",
     "arm-none-eabi.cmake": "arm-none-eabi.cmake",
+    "mps2.c": "emulator/mps2.c",
+    "mps2.ld": "emulator/mps2.ld",
     "facerec_self_test.h": "self_test/facerec_self_test.h",
     "facerec_self_test.c": "self_test/facerec_self_test.c",
     "self_test_main.c": "self_test/self_test_main.c",
