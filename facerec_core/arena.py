@@ -13,11 +13,13 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from typing import IO, Any
 
 from facerec_core.errors import OptionError, QuantizationError, StorageError
 from facerec_core.types import Arena
 
+PACKAGE = "tflite-micro"
 ARENA_LIMIT_BYTES = 256 * 2**20
 """Handed to the interpreter, which touches only what it needs. Generous, because where not even its structures fit, it
 ends the process; a multiple of 16, because it counts from the end."""
@@ -45,6 +47,11 @@ def arena_trouble() -> str:
 
 def _broken(error: Exception) -> str:
     return f"the package tflite-micro is installed but broken ({type(error).__name__}: {' '.join(str(error).split())})"
+
+
+def interpreter_version() -> str:
+    """Version of the package tflite-micro, whose interpreter this is."""
+    return version(PACKAGE)
 
 
 def measure_arena(content: bytes) -> Arena:

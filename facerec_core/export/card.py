@@ -41,13 +41,15 @@ _SOFTWARE = "This software and the C library: Apache-2.0. TensorFlow Lite Micro,
 class Checked:
     """What was checked before the export was handed over; None where it was not, and `not_checked` says why.
 
-    `golden` and `end_to_end` compare TensorFlow Lite Micro with LiteRT's reference kernels.
+    `golden` and `end_to_end` compare TensorFlow Lite Micro with LiteRT's reference kernels; `interpreter` is the
+    package, with its version, that ran it.
     """
 
     golden: Agreement | None
     end_to_end: EndToEnd | None
     self_test: SelfTest | None
     not_checked: tuple[str, ...]
+    interpreter: str | None = None
 
 
 @dataclass(frozen=True)
@@ -160,9 +162,23 @@ def caveats(subject: Subject) -> list[str]:
     return [text for holds, text in _possible_caveats(subject) if holds]
 
 
+def misfits(subject: Subject) -> tuple[str, ...]:
+    """Which memories of the board the network exceeds with TensorFlow Lite Micro, whatever its own runtime takes."""
+    memory, board = _memory(subject), subject.record.latency.board
+    taken = (
+        ("tflm_fits_ram", "arena", subject.facts.arena.device, "board_ram_bytes"),
+        ("tflm_fits_flash", "file", subject.facts.size_bytes, "board_flash_bytes"),
+    )
+    return tuple(
+        f"With TensorFlow Lite Micro it does not fit {board}: the {what} takes {size:,} bytes of {memory[limit]:,}."
+        for fits, what, size, limit in taken
+        if memory[fits] is False
+    )
+
+
 def _possible_caveats(subject: Subject) -> tuple[tuple[bool, str], ...]:
     record, variant, facts = subject.record, subject.variant, subject.facts
-    data, memory = section(record.config, "data"), _memory(subject)
+    data = section(record.config, "data")
     floor = variant.validation.far_floor
     return (
         (
@@ -188,16 +204,7 @@ def _possible_caveats(subject: Subject) -> tuple[tuple[bool, str], ...]:
             record.latency.runtime.split()[0] != "TFLM",
             f"The latency is one with {record.latency.runtime}; TensorFlow Lite Micro takes another time.",
         ),
-        (
-            memory["tflm_fits_ram"] is False,
-            f"With TensorFlow Lite Micro it does not fit {record.latency.board}: the arena takes "
-            f"{facts.arena.device:,} bytes of {memory['board_ram_bytes']:,}.",
-        ),
-        (
-            memory["tflm_fits_flash"] is False,
-            f"With TensorFlow Lite Micro it does not fit {record.latency.board}: the file takes "
-            f"{facts.size_bytes:,} bytes of {memory['board_flash_bytes']:,}.",
-        ),
+        *((True, misfit) for misfit in misfits(subject)),
         (not facts.aligned, "It was trained on faces that facerec-sweep did not align; feed it faces framed alike."),
         *((True, f"Not checked: {why}.") for why in subject.checked.not_checked),
     )

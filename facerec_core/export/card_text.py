@@ -265,6 +265,8 @@ def _leaves(value: object, name: str) -> Iterator[tuple[str, object]]:
 def _verification(card: Mapping[str, Any]) -> Iterator[str]:
     checked = card["verification"]
     golden, end, test = checked["golden"], checked["end_to_end"], checked["self_test"]
+    if checked["interpreter"] is not None:
+        yield f"- TensorFlow Lite Micro is that of the package {plain(checked['interpreter'])}."
     if golden is not None:
         yield f"- Golden faces ({plain(card['golden_faces'])}): {_agreement(golden)}."
     if end is not None:

@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from facerec_core.arena import arena_trouble, measure_arena
+from facerec_core.arena import PACKAGE, arena_trouble, interpreter_version, measure_arena
 from facerec_core.errors import OptionError
-from facerec_core.export.card import Checked, Subject, model_card
+from facerec_core.export.card import Checked, Subject, misfits, model_card
 from facerec_core.export.card_text import card_markdown
-from facerec_core.export.folder import appearing, readme, sealed, source_files, to_json, write_files
+from facerec_core.export.folder import CARD, appearing, readme, sealed, source_files, to_json, write_files
 from facerec_core.export.golden import Golden, make_golden
 from facerec_core.export.host_build import library_sizes, run_self_test
 from facerec_core.export.network import NetworkFacts, arena_bytes, landmarks_at, thresholds_of
@@ -144,13 +144,15 @@ def _checked(work: _Work, trouble: str, steps: Steps) -> Checked:
         why = f"nothing was run in TensorFlow Lite Micro, because {trouble}"
         return Checked(None, None, None, (why,))
     content, record = work.chosen.content, work.chosen.record
+    interpreter = f"{PACKAGE} {interpreter_version()}"
     golden = check_golden(content, work.interpreter, work.golden)
     count = images_to_judge(work.request.flags.verify_images, record.cost.macs)
     if count == 0:
-        return Checked(golden, None, None, ("no validation images were judged, because --verify-images was 0",))
+        why = "no validation images were judged, because --verify-images was 0"
+        return Checked(golden, None, None, (why,), interpreter)
     evaluated = work.chosen.variant.validation
     end = check_validation(content, work.interpreter, work.options, count, evaluated, steps.doing)
-    return Checked(golden, end, None, ())
+    return Checked(golden, end, None, (), interpreter)
 
 
 def _write(work: _Work, checked: Checked) -> Subject:
@@ -211,7 +213,7 @@ def _ethos_u(work: _Work) -> tuple[VelaResult | None, dict[str, bytes]]:
 def _papers(subject: Subject) -> dict[str, bytes]:
     card = model_card(subject)
     return {
-        "model_card.json": to_json(card),
+        CARD: to_json(card),
         "MODEL_CARD.md": card_markdown(card).encode(),
         "README.md": readme(subject.name, subject.facts, with_vela=subject.vela is not None),
     }
@@ -239,6 +241,7 @@ def _say(out: Path, subject: Subject) -> None:
         f"{subject.name}: exported to {out}",
         f"  file {facts.size_bytes:,} bytes, arena {facts.arena.bytes:,} (a device: {facts.arena.device:,}, predicted)",
         *_check_lines(checked),
+        *(f"  warning: {misfit}" for misfit in misfits(subject)),
         f"  next: {out / 'MODEL_CARD.md'}, and README.md beside it",
     ]
     sys.stdout.write("".join(f"{line}\n" for line in lines))

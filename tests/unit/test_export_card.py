@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -9,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facerec_core.errors import OptionError, QuantizationError
-from facerec_core.export.card import Checked, Subject, model_card
+from facerec_core.errors import OptionError, QuantizationError, StorageError
+from facerec_core.export import folder as folder_module
+from facerec_core.export.card import Checked, Subject, misfits, model_card
 from facerec_core.export.card_text import card_markdown, plain, rate
-from facerec_core.export.folder import appearing, to_json
+from facerec_core.export.folder import appearing, to_json, write_files
 from facerec_core.export.host_build import LibrarySize
 from facerec_core.export.verification import Agreement, check_agreement, check_end_to_end, resolved_metric
 from facerec_core.types import Candidate, IdentificationRates, Interval, OverDraws, TensorScale
@@ -23,7 +25,7 @@ from tests.unit.test_export_sources import FACTS
 
 BOARD = {"name": "small", "deployed_as": "interpreted", "ram_bytes": 800, "flash_bytes": 50}
 CONFIG = {"data": {"kind": "celeba"}, "train": {"init": "imagenet"}, "quant": {}, "board": BOARD}
-CHECKED = Checked(Agreement(5, 5, 0), None, None, ("no validation images were judged",))
+CHECKED = Checked(Agreement(5, 5, 0), None, None, ("no validation images were judged",), "tflite-micro 0.1")
 
 
 def subject(**changes) -> Subject:
@@ -53,6 +55,7 @@ def test_the_page_states_the_figures_of_the_record() -> None:
     assert "2,087 bytes of text" in page
     assert "gcc &#124; 12" in page
     assert "5 of 5 fingerprints exactly" in page
+    assert "that of the package tflite-micro 0.1." in page
     assert "no groups were given" in page
 
 
@@ -76,10 +79,18 @@ def test_caveats_say_what_does_not_hold() -> None:
     said = " ".join(model_card(subject())["caveats"])
     assert "does not fit stm32f746: the arena takes 900 bytes of 800" in said
     assert "the file takes 100 bytes of 50" in said
+    assert [misfit in said for misfit in misfits(subject())] == [True, True]
     assert "Not checked: no validation images were judged" in said
     assert "rendered" not in said
     bare = " ".join(model_card(subject(facts=replace(FACTS, thresholds=())))["caveats"])
     assert "There is no threshold" in bare
+
+
+def test_what_fits_the_board_misfits_nothing() -> None:
+    roomy = {**CONFIG, "board": {**BOARD, "ram_bytes": 900, "flash_bytes": 100}}
+    assert misfits(subject(record=replace(subject().record, config=roomy))) == ()
+    unknown = {**CONFIG, "board": {"name": "host"}}
+    assert misfits(subject(record=replace(subject().record, config=unknown))) == ()
 
 
 def test_licences_name_what_came_from_others() -> None:
@@ -186,3 +197,18 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path) -> None:
         assert (out / "old").exists()
     assert [path.name for path in out.iterdir()] == ["one"]
     assert [path.name for path in out.parent.iterdir()] == ["firmware"]
+
+
+def test_a_full_disk_leaves_what_was_there(tmp_path, monkeypatch) -> None:
+    out = tmp_path / "firmware"
+    out.mkdir()
+    (out / "old").write_text("0")
+
+    def full(path, content) -> None:
+        path.write_bytes(content[:1])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(folder_module, "write_file", full)
+    with pytest.raises(StorageError, match=r"--out: cannot write .*firmware: No space left"), appearing(out) as folder:
+        write_files(folder, {"library/one.c": b"1"})
+    assert [path.name for path in tmp_path.rglob("*")] == ["firmware", "old"]
