@@ -43,7 +43,15 @@ def _header(size_bytes: int) -> str:
 
 #define {ARRAY.upper()}_BYTES {size_bytes}u
 
+#ifdef __cplusplus
+extern "C" {{
+#endif
+
 extern const uint8_t {ARRAY}[{ARRAY.upper()}_BYTES];
+
+#ifdef __cplusplus
+}}
+#endif
 
 #endif
 """

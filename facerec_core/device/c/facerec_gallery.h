@@ -11,6 +11,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define FACEREC_MAX_THRESHOLDS 4u
 #define FACEREC_MODEL_ID_BYTES 32u
 #define FACEREC_MAX_NAME_BYTES 128u
@@ -72,5 +76,9 @@ void facerec_gallery_range(const facerec_gallery *gallery, uint32_t person,
 const int8_t *facerec_gallery_fingerprint(const facerec_gallery *gallery,
                                           uint32_t entry,
                                           uint32_t *inverse_norm);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -5,6 +5,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* What the network is fed for each pixel value: x stands for x / 127.5 - 1,
  * which becomes a step of the input tensor by its scale and zero point (those
  * that the .tflite states). Halves go up. With the usual scale of 2/255 and
@@ -17,5 +21,9 @@ int facerec_input_levels(int8_t levels[256], double scale, int32_t zero_point);
  * the memory of `rgb`. */
 void facerec_image_to_input(const uint8_t *rgb, size_t count,
                             const int8_t levels[256], int8_t *input);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

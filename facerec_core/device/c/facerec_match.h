@@ -5,6 +5,10 @@
 #include "facerec_gallery.h"
 #include "facerec_score.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define FACEREC_NOBODY UINT32_MAX
 
 /* Scores are in units of 2^-30, FACEREC_ONE is a cosine of 1. Where the gallery
@@ -35,5 +39,9 @@ facerec_status facerec_match(const facerec_gallery *gallery,
 facerec_status facerec_identify(const facerec_gallery *gallery,
                                 const int8_t *fingerprint, size_t dimension,
                                 facerec_result *result);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -16,6 +16,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define FACEREC_ONE ((int32_t)1 << 30)
 #define FACEREC_MAX_DIMENSION 4096u
 
@@ -37,5 +41,9 @@ int32_t facerec_score(const int8_t *first, uint32_t first_inverse_norm,
  * give 0. */
 int32_t facerec_compare(const int8_t *first, const int8_t *second,
                         size_t dimension, int32_t zero_point);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -1,15 +1,12 @@
 #include "facerec_interpreter.h"
 
+#include "facerec_image.h"
 #include "facerec_model.h"
 #include "facerec_network.h"
 #include "facerec_operators.h"
 #include "tensorflow/lite/micro/micro_interpreter.h"
 #include "tensorflow/lite/micro/system_setup.h"
 #include "tensorflow/lite/schema/schema_generated.h"
-
-extern "C" {
-#include "facerec_image.h"
-}
 
 namespace facerec {
 namespace {

@@ -1,22 +1,25 @@
 // An example: who of the gallery stands before the camera, or "unknown".
 //
-// The gallery here is the golden one. For yours, enrol people with `python -m sweep enroll`, run
-// `python -m sweep gallery export`, and put facerec_people in the place of facerec_golden_gallery.
+// The gallery is your own where facerec_people.h and .c of `python -m sweep gallery export` lie in library/, else the
+// golden one.
 #include "board.h"
 #include "facerec_interpreter.h"
-#include "facerec_model.h"
+#include "facerec_match.h"
 #include "facerec_network.h"
 
-extern "C" {
+#if __has_include("facerec_people.h")
+#include "facerec_people.h"
+#define GALLERY facerec_people
+#else
 #include "facerec_golden.h"
-#include "facerec_match.h"
-}
+#define GALLERY facerec_golden_gallery
+#endif
 
 namespace {
 
 // Checked once: the file as a whole, and that it was made with this network.
 const char* OpenGallery(facerec_gallery* gallery) {
-  if (facerec_gallery_open(gallery, facerec_golden_gallery, sizeof facerec_golden_gallery) != FACEREC_OK) {
+  if (facerec_gallery_open(gallery, GALLERY, sizeof GALLERY) != FACEREC_OK) {
     return "the gallery is damaged";
   }
   const bool same = facerec_gallery_check_model(gallery, facerec_model_sha256) == FACEREC_OK;

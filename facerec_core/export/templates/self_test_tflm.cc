@@ -3,13 +3,10 @@
 #include <cstdlib>
 
 #include "board.h"
+#include "facerec_golden.h"
 #include "facerec_interpreter.h"
 #include "facerec_network.h"
-
-extern "C" {
-#include "facerec_golden.h"
 #include "facerec_self_test.h"
-}
 
 namespace {
 
