@@ -24,7 +24,7 @@ def add_flags(flags: argparse._ArgumentGroup, verb: str) -> None:
 _ADD = {
     "gallery": lambda flags: flags.add_argument("--gallery", metavar="FILE", help="the .fpdb of enrolled people"),
     "model": lambda flags: flags.add_argument(
-        "--model", metavar="MODEL", help="MLflow run id of a variant, folder of a stage, or an int8 .tflite"
+        "--model", metavar="MODEL", help="MLflow run id of a variant, folder of a stage or export, or a .tflite"
     ),
     "name": lambda flags: flags.add_argument("--name", metavar="NAME", help="of the person to enrol or remove"),
     "threshold": lambda flags: flags.add_argument(

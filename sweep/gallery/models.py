@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facerec_core.errors import DataError, FacerecError, StorageError, UsageError
+from facerec_core.export.folder import CARD, MODEL
+from facerec_core.export.network import NetworkFacts
 from facerec_core.gallery.fixed_point import MOST_DIMENSIONS
 from facerec_core.gallery.layout import MOST_THRESHOLDS
 from facerec_core.gallery.records import CROP_UNIT, FarThreshold, GalleryModel, Preparation
@@ -20,7 +22,7 @@ from sweep.gallery import Request
 from sweep.schema import Settings
 from sweep.tracking_variant import RUN_ID, load_variant
 
-_ALLOWED = "the MLflow run id of a variant, the folder of a stage, or an int8 .tflite file"
+_ALLOWED = "the MLflow run id of a variant, the folder of a stage or of an export, or an int8 .tflite file"
 
 
 @dataclass(frozen=True)
@@ -39,12 +41,20 @@ class Network:
 
 
 @dataclass(frozen=True)
+class _Exported:
+    """What is taken of an export's `model_card.json`."""
+
+    scheme: Scheme
+    network: NetworkFacts
+
+
+@dataclass(frozen=True)
 class _Found:
-    """What a selector leads to: a file's content, how it is quantised, its evaluations, and the recorded `data.*`."""
+    """What a selector leads to: a file's content, how it is quantised, its thresholds, and the recorded `data.*`."""
 
     content: bytes
     scheme: Scheme | None
-    evaluated: tuple[VariantRecord, ...]
+    thresholds: tuple[FarThreshold, ...]
     data: Mapping[str, object]
 
 
@@ -72,7 +82,7 @@ def open_network(request: Request) -> Network:
     return Network(
         interpreter,
         model,
-        _thresholds(found.evaluated, digest, request.settings.target_far),
+        _ordered(found.thresholds, request.settings.target_far),
         _preparation(found.data, request),
         found.data.get("landmarks") is not None,
     )
@@ -100,12 +110,15 @@ def _find(selector: str, settings: Settings) -> _Found:
         tracked = load_variant(settings.paths.folder, tracking.uri, tracking.experiment, selector)
         data = tracked.record.config.get("data")
         known: Mapping[str, object] = data if isinstance(data, Mapping) else {}
-        return _Found(tracked.content, tracked.variant.scheme, (tracked.variant,), known)
+        thresholds = _thresholds((tracked.variant,), hashlib.sha256(tracked.content).hexdigest())
+        return _Found(tracked.content, tracked.variant.scheme, thresholds, known)
     raise DataError(f"--model: got {selector!r}, which does not exist, allowed: {_ALLOWED}")
 
 
 def _in_folder(folder: Path) -> _Found:
-    """A stage that made a file, or the evaluation of one."""
+    """A stage that made a file, the evaluation of one, or an export."""
+    if (folder / CARD).is_file():
+        return _exported(folder)
     notes = folder / "evaluation.json"
     if notes.is_file():
         return _beside(folder.parent / _read_evaluation(notes).file.path)
@@ -115,16 +128,32 @@ def _in_folder(folder: Path) -> _Found:
     return _beside(files[0])
 
 
-def _beside(path: Path) -> _Found:
-    """A file, with the evaluations that lie where a sweep would have put them."""
+def _exported(folder: Path) -> _Found:
+    """The network of an export, with the thresholds and the preparation that its card states."""
+    content = _read(folder / MODEL)
+    exported = parse_record(_Exported, _read_text(folder / CARD), f"--model: {folder / CARD}")
+    facts = exported.network
+    if facts.sha256 != hashlib.sha256(content).hexdigest():
+        raise StorageError(f"--model: {folder / MODEL} is another file than the card is of; export again")
+    thresholds = tuple(FarThreshold.of(one.threshold, one.far) for one in facts.thresholds)
+    data = {"image_size": facts.image_size, "crop": facts.crop, "landmarks": True if facts.aligned else None}
+    return _Found(content, exported.scheme, thresholds, data)
+
+
+def _read(path: Path) -> bytes:
     try:
-        content = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise StorageError(f"--model: cannot read {path}: {error.strerror or error}") from error
+
+
+def _beside(path: Path) -> _Found:
+    """A file, with the evaluations that lie where a sweep would have put them."""
+    content = _read(path)
     digest = hashlib.sha256(content).hexdigest()
     variants = tuple(one for one in _evaluations(path.absolute()) if one.file.sha256 == digest)
     scheme = next((scheme for scheme in DEPLOYABLE if variants and scheme == variants[0].scheme), None)
-    return _Found(content, scheme, variants, {})
+    return _Found(content, scheme, _thresholds(variants, digest), {})
 
 
 def _evaluations(path: Path) -> Iterator[VariantRecord]:
@@ -136,15 +165,18 @@ def _evaluations(path: Path) -> Iterator[VariantRecord]:
 
 
 def _read_evaluation(path: Path) -> VariantRecord:
+    return parse_record(EvaluationNotes, _read_text(path), str(path)).variant
+
+
+def _read_text(path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise StorageError(f"--model: cannot read {path}: {error}") from error
-    return parse_record(EvaluationNotes, text, str(path)).variant
 
 
-def _thresholds(evaluated: tuple[VariantRecord, ...], digest: str, target_far: float) -> tuple[FarThreshold, ...]:
-    """One for each target FAR that was evaluated, the wanted one first, then by FAR."""
+def _thresholds(evaluated: tuple[VariantRecord, ...], digest: str) -> tuple[FarThreshold, ...]:
+    """One for each target FAR that was evaluated."""
     found: dict[float, FarThreshold] = {}
     for variant in evaluated:
         one = variant.validation
@@ -152,8 +184,14 @@ def _thresholds(evaluated: tuple[VariantRecord, ...], digest: str, target_far: f
             raise StorageError("--model: the file is another than the one that was evaluated; run the sweep again")
         if one.threshold is not None:
             found.setdefault(one.target_far, FarThreshold.of(one.threshold, one.target_far))
-    fars = sorted(found, key=lambda far: (far != target_far, far))
-    return tuple(found[far] for far in fars[:MOST_THRESHOLDS])
+    return tuple(found.values())
+
+
+def _ordered(thresholds: tuple[FarThreshold, ...], target_far: float) -> tuple[FarThreshold, ...]:
+    """The wanted one first, then by FAR; as many as a gallery holds."""
+    wanted = FarThreshold.of(0.0, target_far).far_billionths
+    by_far = sorted(thresholds, key=lambda one: (one.far_billionths != wanted, one.far_billionths))
+    return tuple(by_far[:MOST_THRESHOLDS])
 
 
 def _preparation(data: Mapping[str, object], request: Request) -> Preparation:

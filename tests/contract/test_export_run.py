@@ -8,17 +8,22 @@ import shlex
 import shutil
 import subprocess
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 from facerec_core.arena import arena_is_measurable
+from facerec_core.device import export_files
 from facerec_core.errors import QuantizationError
 from facerec_core.export.host_build import host_compiler, run_self_test
+from facerec_core.gallery.decoding import decode
+from facerec_core.gallery.encoding import encode
+from facerec_core.gallery.files import read_gallery
 from facerec_core.types import Candidate
 from sweep.cli import main
 from sweep.tracking import Tracker
-from tests.device_program import COMPILERS, SANITIZED
+from tests.device_program import COMPILERS, SANITIZED, cmake
 from tests.exports import EXPERIMENT, LIMITS, Tracked, track, with_files
 from tests.records import as_failed, make_limit, make_record
 from tests.tiny_tflite import mean_colour_tflite
@@ -95,9 +100,32 @@ def test_what_was_checked_is_stated(exported) -> None:
     assert checked["end_to_end"]["micro"] == checked["end_to_end"]["lite_rt"]
     assert checked["self_test"]["said"] == "30 of 30 matches compared, 0 check(s) failed"
     assert checked["not_checked"] == []
+    assert checked["interpreter"] == f"tflite-micro {version('tflite-micro')}"
     card = (exported / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert "16 validation images: TensorFlow Lite Micro gives 16 of 16 fingerprints exactly" in card
     assert "The faces were rendered." in card
+
+
+def test_people_are_enrolled_with_an_export_alone(exported, tmp_path, monkeypatch, capsys) -> None:
+    """No tracker is near; threshold and preparation are the card's, and of a file that was changed nothing is."""
+    monkeypatch.chdir(tmp_path)
+    folder = shutil.copytree(exported, tmp_path / "firmware")
+    face = shlex.quote(str(exported / "golden" / "face_0.png"))
+    line = f"--gallery g.fpdb --model firmware {face} paths.root=nowhere"
+    assert main(["enroll", "--name", "Ada", *shlex.split(line)]) == 0
+    card = json.loads((folder / "model_card.json").read_text(encoding="utf-8"))
+    gallery = read_gallery(Path("g.fpdb"))
+    assert gallery.model.scheme == card["scheme"]
+    assert [(one.far, one.fixed) for one in gallery.thresholds] == [
+        (one["far"], one["score"]) for one in card["network"]["thresholds"]
+    ]
+    assert (gallery.preparation.image_side, gallery.preparation.crop) == (card["network"]["image_size"], 1.0)
+    assert main(["identify", *shlex.split(line)]) == 0
+    assert "face_0.png: Ada, score 1.0" in capsys.readouterr().out.replace("0.9999", "1.0")
+    with (folder / "network" / "facerec_model.tflite").open("ab") as file:
+        file.write(b"\0")
+    assert main(["identify", *shlex.split(line)]) == 2
+    assert "is another file than the card is of; export again" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("compiler", COMPILERS)
@@ -200,7 +228,8 @@ def troubled(tmp_path_factory) -> Path:
     tracker = Tracker.open(folder / "mlruns", None, EXPERIMENT)
     over = with_files(make_record(CANDIDATE), folder, content, 3)
     checks = (make_limit("file_bytes", "file_bytes", 2000, 1000), *over.feasibility.checks)
-    over = replace(over, feasibility=replace(over.feasibility, checks=checks), key="aaaa0000")
+    small = {**over.config, "board": {**over.config["board"], "ram_bytes": 1000}}
+    over = replace(over, feasibility=replace(over.feasibility, checks=checks), key="aaaa0000", config=small)
     smaller = tuple(replace(one, file=replace(one.file, size_bytes=2000)) for one in over.variants)
     failed = replace(as_failed(make_record(Candidate(0.5, 96, 640))), key="bbbb0000")
     with tracker.sweep("over", "python -m sweep run", {}, 1e-3, LIMITS) as sweep:
@@ -221,6 +250,7 @@ def test_over_the_limit_is_refused_unless_allowed(troubled, tmp_path, monkeypatc
     assert not Path("firmware").exists()
     assert main(["export", "candidate=aaaa", "--allow-over-limit", *shared]) == 0
     assert "| exceeded |" in Path("firmware/MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "warning: With TensorFlow Lite Micro it does not fit stm32f746: the arena takes" in capsys.readouterr().out
 
 
 def test_a_network_that_computes_something_else_on_the_device_is_not_exported(refusal, monkeypatch) -> None:
@@ -242,6 +272,13 @@ def test_without_the_interpreter_it_is_refused_unless_allowed(typed, refusal, mo
     assert "predicted, not measured" in card
 
 
+def standin_options(folder: Path) -> list[str]:
+    """A stand-in for TensorFlow Lite Micro, whose library was built in `folder`."""
+    library = folder / "libstandin.a"
+    given = {"TFLM_DIR": STANDIN, "TFLM_LIBRARY": library, "TFLM_INCLUDES": STANDIN, "CMAKE_CXX_FLAGS": "-Wall -Werror"}
+    return [f"-D{name}={value}" for name, value in given.items()]
+
+
 @pytest.fixture(scope="module")
 def build(exported, tmp_path_factory) -> Path:
     """The whole CMake project, with a stand-in for TensorFlow Lite Micro."""
@@ -250,15 +287,9 @@ def build(exported, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("build")
     empty = folder / "nothing.c"
     empty.write_text("int nothing;\n")
-    library = folder / "libstandin.a"
     subprocess.run(["cc", "-c", str(empty), "-o", str(folder / "nothing.o")], check=True)
-    subprocess.run(["ar", "rcs", str(library), str(folder / "nothing.o")], check=True)
-    given = {"TFLM_DIR": STANDIN, "TFLM_LIBRARY": library, "TFLM_INCLUDES": STANDIN, "CMAKE_CXX_FLAGS": "-Wall -Werror"}
-    options = [f"-D{name}={value}" for name, value in given.items()]
-    for step in (["-S", str(exported), "-B", str(folder / "b"), *options], ["--build", str(folder / "b")]):
-        done = subprocess.run(["cmake", *step], capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-    return folder / "b"
+    subprocess.run(["ar", "rcs", str(folder / "libstandin.a"), str(folder / "nothing.o")], check=True)
+    return cmake(exported, folder / "b", *standin_options(folder))
 
 
 def said_by(program: Path) -> list[str]:
@@ -275,20 +306,24 @@ def test_the_example_names_who_the_pc_names(build, exported) -> None:
     assert len(wanted) == 5
 
 
+def test_the_example_takes_a_gallery_that_was_put_into_the_library(build, exported, tmp_path) -> None:
+    """The golden people under another name, exported as a gallery is; then those of another network."""
+    whole = decode((exported / "golden" / "gallery.fpdb").read_bytes(), "golden")
+    renamed = replace(whole, names=tuple(f"Own {name}" for name in whole.names))
+    other = replace(whole, model=replace(whole.model, sha256="00" * 32))
+    copy = tmp_path / "copy"
+    shutil.copytree(exported, copy)
+    own = [name if name == "unknown" else f"Own {name}" for name in said_by(build / "example")]
+    for gallery, wanted in ((renamed, own), (other, ["the gallery is of another network"])):
+        for name, content in export_files(encode(gallery)).items():
+            (copy / "library" / name).write_bytes(content)
+        cmake(copy, tmp_path / "b", *standin_options(build.parent))
+        done = subprocess.run([str(tmp_path / "b" / "example")], capture_output=True, text=True, check=False)
+        assert done.stdout.splitlines() == wanted
+        assert done.returncode == int(gallery is other)
+
+
 def test_the_self_test_of_the_device_compares_every_fingerprint(build) -> None:
     lines = said_by(build / "self_test_tflm")
     assert [line for line in lines if line.startswith("face")] == [f"face {n}: 0 step(s) apart" for n in range(5)]
     assert lines[-1].startswith("0 check(s) failed")
-
-
-@pytest.mark.skipif(not (shutil.which("cmake") and shutil.which("arm-none-eabi-gcc")), reason="no cross compiler")
-def test_it_builds_for_a_cortex_m(exported, tmp_path) -> None:
-    tools = f"-DCMAKE_TOOLCHAIN_FILE={exported / 'arm-none-eabi.cmake'}"
-    for step in (
-        ["-S", str(exported), "-B", str(tmp_path), tools, "-DFACEREC_CPU=cortex-m4"],
-        ["--build", str(tmp_path)],
-    ):
-        done = subprocess.run(["cmake", *step], capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-    found = {path.name for path in tmp_path.rglob("*.a")}
-    assert found == {"libfacerec_match.a", "libfacerec_model.a", "libfacerec_self_test.a"}
