@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from facerec_core.gallery.layout import PERSON_BYTES, layout_of
+
 _LISTED_INTERVALS = {"eer": "EER", "auc": "AUC", "accuracy": "accuracy"}
 
 
@@ -190,7 +192,8 @@ def _memory(card: Mapping[str, Any]) -> Iterator[str]:
     memory, arena = card["memory"], card["network"]["arena"]
     yield f"- Flash: the file, {memory['model_bytes']:,} bytes; TensorFlow Lite Micro and your program come on top."
     yield f"- RAM: the arena, {arena['device']:,} bytes predicted on a device, {arena['bytes']:,} reserved."
-    yield f"- A fingerprint in a gallery: {card['network']['dimension'] + 4:,} bytes, and a name."
+    entry_bytes = layout_of(card["network"]["dimension"], 0, 0, 0).entry_bytes
+    yield f"- A fingerprint in a gallery: {entry_bytes:,} bytes; a person: {PERSON_BYTES + 1} more, and the name."
     for one in memory["library"]:
         yield (
             f"- The match library on {one['core']}: {one['text_bytes']:,} bytes of text, {one['data_bytes']} of data, "

@@ -49,7 +49,7 @@ def _constants(golden: Golden) -> str:
         "GALLERY_BYTES": len(golden.gallery_file),
     }
     lines = "".join(f"#define FACEREC_GOLDEN_{name} {value}u\n" for name, value in counts.items())
-    return _guarded(f"\n#define FACEREC_GOLDEN_PROBES {len(golden.probes)}u\n") + lines
+    return _guarded(f"\n#define FACEREC_GOLDEN_PROBES {len(golden.probes)}u\n") + lines + "\n"
 
 
 def _guarded(definition: str) -> str:

@@ -53,6 +53,7 @@ def test_the_page_states_the_figures_of_the_record() -> None:
     assert "| 0.001 | 0.500000 | 536870912 | 0.10% | 80.00% | 0.20% | 70.00% |" in page
     assert "| file_bytes | file_bytes | 900 | 1,000 bytes | 100 bytes | ok |" in page
     assert "2,087 bytes of text" in page
+    assert "A fingerprint in a gallery: 12 bytes; a person: 9 more" in page  # 8 numbers and their length
     assert "gcc &#124; 12" in page
     assert "5 of 5 fingerprints exactly" in page
     assert "that of the package tflite-micro 0.1." in page
