@@ -73,15 +73,7 @@ class Matcher:
 
     def person_scores(self, probe: NDArray[np.int8]) -> NDArray[np.int64]:
         """The score of every person, int64 [people]: the best fingerprint's, or the mean, rounded towards zero."""
-        each, starts = self.fingerprint_scores(probe), self._gallery.first[:-1]
-        if not len(starts):
-            return np.zeros(0, np.int64)
-        if self._method == "best":
-            best: NDArray[np.int64] = np.maximum.reduceat(each, starts)
-            return best
-        total: NDArray[np.int64] = np.add.reduceat(each, starts)
-        mean: NDArray[np.int64] = np.sign(total) * (np.abs(total) // np.diff(self._gallery.first))
-        return mean
+        return by_person(self.fingerprint_scores(probe), self._gallery.first, self._method)
 
     def match(self, probe: NDArray[np.int8], threshold: int | None = None) -> Match:
         """The nearest person to a fingerprint.
@@ -93,15 +85,38 @@ class Matcher:
         Raises:
             DataError: a fingerprint of another length.
         """
-        least = self._gallery.thresholds[0].fixed if threshold is None else threshold
-        found = self.person_scores(probe)
-        person = _first_of_highest(found)
-        if person is None:
-            return Match(False, None, -ONE, None, -ONE, least)
-        score = int(found[person])
-        found[person] = -ONE - 1
-        second = _first_of_highest(found) if len(found) > 1 else None
-        return Match(score >= least, person, score, second, -ONE if second is None else int(found[second]), least)
+        return nearest(self.person_scores(probe), self._gallery.thresholds[0].fixed if threshold is None else threshold)
+
+
+def by_person(each: NDArray[np.int64], first: NDArray[np.int64], method: Method) -> NDArray[np.int64]:
+    """The score of every person, int64 [people], from that of every fingerprint, int64 [n].
+
+    Args:
+        each: scores of the fingerprints, a person's one after the other.
+        first: int64 [people + 1], as `Gallery.first`.
+        method: "best" takes a person's highest score, "mean" the mean, rounded towards zero.
+    """
+    starts = first[:-1]
+    if not len(starts):
+        return np.zeros(0, np.int64)
+    if method == "best":
+        best: NDArray[np.int64] = np.maximum.reduceat(each, starts)
+        return best
+    total: NDArray[np.int64] = np.add.reduceat(each, starts)
+    mean: NDArray[np.int64] = np.sign(total) * (np.abs(total) // np.diff(first))
+    return mean
+
+
+def nearest(people: NDArray[np.int64], least: int) -> Match:
+    """The verdict on scores int64 [people] in units of 2^-30, and on the least score that is accepted."""
+    person = _first_of_highest(people)
+    if person is None:
+        return Match(False, None, -ONE, None, -ONE, least)
+    score = int(people[person])
+    others = people.copy()
+    others[person] = -ONE - 1
+    second = _first_of_highest(others) if len(others) > 1 else None
+    return Match(score >= least, person, score, second, -ONE if second is None else int(others[second]), least)
 
 
 def _first_of_highest(values: NDArray[np.int64]) -> int | None:

@@ -77,6 +77,23 @@ def _face(path: Path, preparation: Preparation, max_bytes: int, points: Points |
         raise BrokenImageError(shown, error.strerror or str(error)) from error
     if fault := visible_fault(size_bytes, max_bytes):
         raise BrokenImageError(shown, fault)
+    return prepared_face(content, shown, preparation, points)
+
+
+def prepared_face(
+    content: bytes, shown: str, preparation: Preparation, points: Points | None = None
+) -> NDArray[np.uint8]:
+    """The face uint8 [image_side, image_side, 3] of an image file.
+
+    Args:
+        content: the file.
+        shown: its name, printable, for the message.
+        preparation: how the network's images were prepared.
+        points: landmarks to align by, instead of cropping.
+
+    Raises:
+        BrokenImageError: it cannot be decoded.
+    """
     side = preparation.image_side
     try:
         if points is not None:

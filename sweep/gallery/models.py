@@ -20,7 +20,7 @@ from facerec_core.tflite import Interpreter
 from facerec_core.types import DEPLOYABLE, Scheme, VariantRecord
 from sweep.gallery import Request
 from sweep.schema import Settings
-from sweep.tracking_variant import RUN_ID, load_variant
+from sweep.tracking_variant import RUN_ID, TrackedVariant, load_variant
 
 _ALLOWED = "the MLflow run id of a variant, the folder of a stage or of an export, or an int8 .tflite file"
 
@@ -49,7 +49,7 @@ class _Exported:
 
 
 @dataclass(frozen=True)
-class _Found:
+class Found:
     """What a selector leads to: a file's content, how it is quantised, its thresholds, and the recorded `data.*`."""
 
     content: bytes
@@ -67,8 +67,21 @@ def open_network(request: Request) -> Network:
         TrackingError: no such run.
     """
     selector = request.text("model", _ALLOWED)
-    found = _find(selector, request.settings)
-    interpreter = _interpreter(found.content, selector)
+    return network_of(_find(selector, request.settings), request, selector)
+
+
+def network_of(found: Found, request: Request, selector: str) -> Network:
+    """The network of a file that was found, int8.
+
+    Args:
+        found: the file.
+        request: keys and flags that decide the threshold and how images are prepared.
+        selector: what it was called, for messages.
+
+    Raises:
+        DataError: it is no int8 network.
+    """
+    interpreter = interpreter_of(found.content, selector)
     output = interpreter.output_scale
     if (interpreter.input_scale.dtype, output.dtype) != ("int8", "int8"):
         raise DataError(f"--model: {selector}: got a {output.dtype} network, allowed: ptq_int8 or qat_int8")
@@ -83,13 +96,17 @@ def open_network(request: Request) -> Network:
         interpreter,
         model,
         _ordered(found.thresholds, request.settings.target_far),
-        _preparation(found.data, request),
+        preparation_of(found.data, request),
         found.data.get("landmarks") is not None,
     )
 
 
-def _interpreter(content: bytes, selector: str) -> Interpreter:
-    """Reference kernels: their fingerprints are the device's, bit for bit."""
+def interpreter_of(content: bytes, selector: str) -> Interpreter:
+    """Reference kernels: their fingerprints are the device's, bit for bit.
+
+    Raises:
+        DataError: no .tflite file.
+    """
     with tempfile.NamedTemporaryFile(suffix=".tflite") as file:
         file.write(content)
         file.flush()
@@ -99,7 +116,7 @@ def _interpreter(content: bytes, selector: str) -> Interpreter:
             raise DataError(f"--model: {selector}: got no readable .tflite file, allowed: {_ALLOWED}") from error
 
 
-def _find(selector: str, settings: Settings) -> _Found:
+def _find(selector: str, settings: Settings) -> Found:
     path = Path(selector).expanduser()
     if path.is_dir():
         return _in_folder(path)
@@ -107,15 +124,19 @@ def _find(selector: str, settings: Settings) -> _Found:
         return _beside(path)
     if RUN_ID.fullmatch(selector):
         tracking = settings.tracking
-        tracked = load_variant(settings.paths.folder, tracking.uri, tracking.experiment, selector)
-        data = tracked.record.config.get("data")
-        known: Mapping[str, object] = data if isinstance(data, Mapping) else {}
-        thresholds = _thresholds((tracked.variant,), hashlib.sha256(tracked.content).hexdigest())
-        return _Found(tracked.content, tracked.variant.scheme, thresholds, known)
+        return found_in(load_variant(settings.paths.folder, tracking.uri, tracking.experiment, selector))
     raise DataError(f"--model: got {selector!r}, which does not exist, allowed: {_ALLOWED}")
 
 
-def _in_folder(folder: Path) -> _Found:
+def found_in(tracked: TrackedVariant) -> Found:
+    """What the tracker has of a variant."""
+    data = tracked.record.config.get("data")
+    known: Mapping[str, object] = data if isinstance(data, Mapping) else {}
+    thresholds = thresholds_of((tracked.variant,), hashlib.sha256(tracked.content).hexdigest())
+    return Found(tracked.content, tracked.variant.scheme, thresholds, known)
+
+
+def _in_folder(folder: Path) -> Found:
     """A stage that made a file, the evaluation of one, or an export."""
     if (folder / CARD).is_file():
         return _exported(folder)
@@ -128,7 +149,7 @@ def _in_folder(folder: Path) -> _Found:
     return _beside(files[0])
 
 
-def _exported(folder: Path) -> _Found:
+def _exported(folder: Path) -> Found:
     """The network of an export, with the thresholds and the preparation that its card states."""
     content = _read(folder / MODEL)
     exported = parse_record(_Exported, _read_text(folder / CARD), f"--model: {folder / CARD}")
@@ -137,7 +158,7 @@ def _exported(folder: Path) -> _Found:
         raise StorageError(f"--model: {folder / MODEL} is another file than the card is of; export again")
     thresholds = tuple(FarThreshold.of(one.threshold, one.far) for one in facts.thresholds)
     data = {"image_size": facts.image_size, "crop": facts.crop, "landmarks": True if facts.aligned else None}
-    return _Found(content, exported.scheme, thresholds, data)
+    return Found(content, exported.scheme, thresholds, data)
 
 
 def _read(path: Path) -> bytes:
@@ -147,13 +168,13 @@ def _read(path: Path) -> bytes:
         raise StorageError(f"--model: cannot read {path}: {error.strerror or error}") from error
 
 
-def _beside(path: Path) -> _Found:
+def _beside(path: Path) -> Found:
     """A file, with the evaluations that lie where a sweep would have put them."""
     content = _read(path)
     digest = hashlib.sha256(content).hexdigest()
     variants = tuple(one for one in _evaluations(path.absolute()) if one.file.sha256 == digest)
     scheme = next((scheme for scheme in DEPLOYABLE if variants and scheme == variants[0].scheme), None)
-    return _Found(content, scheme, _thresholds(variants, digest), {})
+    return Found(content, scheme, thresholds_of(variants, digest), {})
 
 
 def _evaluations(path: Path) -> Iterator[VariantRecord]:
@@ -175,7 +196,7 @@ def _read_text(path: Path) -> str:
         raise StorageError(f"--model: cannot read {path}: {error}") from error
 
 
-def _thresholds(evaluated: tuple[VariantRecord, ...], digest: str) -> tuple[FarThreshold, ...]:
+def thresholds_of(evaluated: tuple[VariantRecord, ...], digest: str) -> tuple[FarThreshold, ...]:
     """One for each target FAR that was evaluated."""
     found: dict[float, FarThreshold] = {}
     for variant in evaluated:
@@ -194,7 +215,7 @@ def _ordered(thresholds: tuple[FarThreshold, ...], target_far: float) -> tuple[F
     return tuple(by_far[:MOST_THRESHOLDS])
 
 
-def _preparation(data: Mapping[str, object], request: Request) -> Preparation:
+def preparation_of(data: Mapping[str, object], request: Request) -> Preparation:
     """As the network's own images were prepared; keys and flags that were typed go before that."""
     typed = request.settings.data
     side = data.get("image_size") if "data.image_size" not in request.asked else None
