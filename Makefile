@@ -62,7 +62,7 @@ lock:
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--custom-compile-command "make lock" pyproject.toml -o requirements/run.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-		--custom-compile-command "make lock" pyproject.toml --extra vela --extra dask --extra postgresql --extra dashboard --group dev -c requirements/run.txt -o requirements/dev.txt
+		--custom-compile-command "make lock" pyproject.toml --extra vela --extra dask --extra postgresql --extra dashboard --extra studio --group dev -c requirements/run.txt -o requirements/dev.txt
 
 wheel: setup-dev
 	$(BIN)/python -m hatchling build -t wheel -d dist

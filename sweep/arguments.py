@@ -15,6 +15,9 @@ from sweep.export.flags import take_selectors
 from sweep.gallery.flags import FLAGS as GALLERY_FLAGS
 from sweep.gallery.flags import add_flags as add_gallery_flags
 from sweep.help import VERBS
+from sweep.studio.flags import DEFAULT_PORT as STUDIO_PORT
+from sweep.studio.flags import add_flags as add_studio_flags
+from sweep.studio.flags import take_candidate
 
 DEFAULT_PORT = 5000
 INFO_TOPICS = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
@@ -63,6 +66,8 @@ def parse_flags(verb: str | None, argv: Sequence[str]) -> argparse.Namespace:
         take_selectors(parsed)
     if verb == "compare":
         take_sides(parsed)
+    if verb == "studio":
+        take_candidate(parsed)
     return parsed
 
 
@@ -100,8 +105,9 @@ def make_parser(verb: str | None) -> argparse.ArgumentParser:
         formats = flags.add_mutually_exclusive_group()
         formats.add_argument("--json", action="store_true", help="a list of objects instead of the table")
         formats.add_argument("--csv", action="store_true", help="comma-separated values instead of the table")
-    if verb == "ui":
-        flags.add_argument("--port", type=_port, default=DEFAULT_PORT, metavar="N", help="default: %(default)s")
+    if verb in {"ui", "studio"}:
+        port = DEFAULT_PORT if verb == "ui" else STUDIO_PORT
+        flags.add_argument("--port", type=_port, default=port, metavar="N", help="default: %(default)s")
     _add_flags_of_packages(flags, verb)
     _add_hydra_flags(flags)
     return parser
@@ -115,6 +121,8 @@ def _add_flags_of_packages(flags: argparse._ArgumentGroup, verb: str | None) -> 
         add_export_flags(flags)
     if verb == "compare":
         add_compare_flags(flags)
+    if verb == "studio":
+        add_studio_flags(flags)
 
 
 def _add_hydra_flags(flags: argparse._ArgumentGroup) -> None:

@@ -212,6 +212,12 @@ def _ui(flags: Namespace, _command: str) -> int:
     return serve(settings, flags.port)
 
 
+def _studio(flags: Namespace, command: str) -> int:
+    from sweep.studio import run
+
+    return run(flags, _composer(flags), command)
+
+
 _ACTIONS: dict[str, Callable[[Namespace, str], int]] = {
     "run": _run,
     "multirun": _multirun,
@@ -228,6 +234,7 @@ _ACTIONS: dict[str, Callable[[Namespace, str], int]] = {
     "compare": _compare,
     "status": _status,
     "ui": _ui,
+    "studio": _studio,
 }
 
 

@@ -107,6 +107,11 @@ VERBS = {
         ),
         Verb("status", "how a sweep stands, from another shell", ("status", "status sweep=demo", "status --json")),
         Verb("ui", "MLflow's own pages on this machine", ("ui", "ui --port 5001")),
+        Verb(
+            "studio",
+            "a page of this machine to enrol and recognise people on",
+            ("studio", "studio candidate=BEST sweep=demo board=stm32h747 --gallery people.fpdb"),
+        ),
     )
 }
 

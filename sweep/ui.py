@@ -7,7 +7,6 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -18,11 +17,11 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import quote
 
-from facerec_core.errors import TrackingError, require
+from facerec_core.errors import TrackingError
+from sweep.local_server import HOST, check_port, interruptible
 from sweep.schema import Settings
 from sweep.tracking import SweepRun, Tracker
 
-HOST = "127.0.0.1"
 _KIND = "workflowType=machine_learning"  # and not the pages for language models
 STARTS_WITHIN_S = 180.0
 STOPS_WITHIN_S = 10.0
@@ -39,14 +38,14 @@ def serve(settings: Settings, port: int) -> int:
     """
     root = settings.paths.folder
     uri, experiment = settings.tracking.uri, settings.tracking.experiment
-    _check_port(port)
+    check_port(port)
     tracker = Tracker.open(root, uri, experiment, create=False)
     if tracker.is_server:
         _say(addresses(tracker, tracker.uri.rstrip("/")))
         return 0
     views = addresses(tracker, f"http://{HOST}:{port}")
     try:
-        with _interruptible(), _server(tracker.uri, root, port) as (process, log):
+        with interruptible(), _server(tracker.uri, root, port) as (process, log):
             _wait_until_up(process, log, port)
             _say([*views, "Press Ctrl-C to stop."])
             process.wait()
@@ -89,29 +88,6 @@ def roc_address(base: str, experiment_id: str, runs: Sequence[str]) -> str:
 
 def _list(items: Sequence[str]) -> str:
     return quote(json.dumps(list(items), separators=(",", ":")))
-
-
-def _check_port(port: int) -> None:
-    hint = "choose another with --port"
-    require(1 <= port <= 65535, "--port", port, "1 to 65535", hint)
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError as error:
-            require(False, "--port", port, f"a free port of {HOST} ({error.strerror})", hint)
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Ctrl-C and SIGTERM both raise KeyboardInterrupt, even where a shell started us with Ctrl-C ignored."""
-    stops = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(stop, signal.default_int_handler) for stop in stops]
-    try:
-        yield
-    finally:
-        for stop, handler in zip(stops, before, strict=True):
-            signal.signal(stop, handler)
 
 
 @contextmanager

@@ -96,7 +96,7 @@ def _recommended(request: Request, tracker: Tracker) -> tuple[SweepRun, Entry]:
     records = tracker.load_records(sweep)
     best = judged(records, sweep.target_far).recommended
     if best is None:
-        hint = "with --allow-over-limit it may be one that exceeds a limit"
+        hint = "`export --allow-over-limit` takes one of them that keeps no limit"
         known = f"a key of sweep {sweep.name}, of which nothing is recommended: {_listed(records)}"
         raise OptionError("candidate", BEST, known, hint)
     if request.variant in (None, _variant(best).scheme):

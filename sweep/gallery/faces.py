@@ -19,10 +19,7 @@ from facerec_core.gallery.records import Preparation
 from sweep.gallery import Request
 from sweep.gallery.models import Network
 
-NOT_ALIGNED = (
-    "the network was trained on faces aligned by five landmarks; images that are not aligned score badly, "
-    "see --landmarks"
-)
+NOT_ALIGNED = "the network was trained on faces aligned by five landmarks; images that are not aligned score badly"
 
 
 def fingerprints(request: Request, network: Network, preparation: Preparation) -> NDArray[np.int8]:
@@ -105,4 +102,4 @@ def prepared_face(
 
 def warnings_of(request: Request, network: Network) -> tuple[str, ...]:
     """What a user should know before trusting a score."""
-    return (NOT_ALIGNED,) if network.landmarks and request.flags.landmarks is None else ()
+    return (f"{NOT_ALIGNED}, see --landmarks",) if network.landmarks and request.flags.landmarks is None else ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+from collections.abc import Iterable
 
 from facerec_core.errors import OptionError
 
@@ -17,7 +18,12 @@ FLAGS = {
 
 def add_flags(flags: argparse._ArgumentGroup, verb: str) -> None:
     """Add the flags of one of the verbs to a parser."""
-    for name in FLAGS[verb]:
+    add_named(flags, FLAGS[verb])
+
+
+def add_named(flags: argparse._ArgumentGroup, names: Iterable[str]) -> None:
+    """Add flags by their names."""
+    for name in names:
         _ADD[name](flags)
 
 

@@ -27,7 +27,7 @@ _ALLOWED = "the MLflow run id of a variant, the folder of a stage or of an expor
 
 @dataclass(frozen=True)
 class Network:
-    """An int8 network ready to make fingerprints with the arithmetic of the device.
+    """A network ready to make fingerprints, an int8 one with the arithmetic of the device.
 
     `thresholds` are those of its evaluations on validation, the one for `target_far` first; none were found where it
     is empty. `landmarks` says that it was trained on faces aligned by landmarks.
@@ -38,6 +38,7 @@ class Network:
     thresholds: tuple[FarThreshold, ...]
     preparation: Preparation
     landmarks: bool
+    size_bytes: int
 
 
 @dataclass(frozen=True)
@@ -67,11 +68,24 @@ def open_network(request: Request) -> Network:
         TrackingError: no such run.
     """
     selector = request.text("model", _ALLOWED)
-    return network_of(_find(selector, request.settings), request, selector)
+    network = network_of(_find(selector, request.settings), request, selector)
+    _check_int8(network, selector)
+    return network
+
+
+def _check_int8(network: Network, selector: str) -> None:
+    output = network.interpreter.output_scale
+    if (network.interpreter.input_scale.dtype, output.dtype) != ("int8", "int8"):
+        raise DataError(f"--model: {selector}: got a {output.dtype} network, allowed: ptq_int8 or qat_int8")
+    if not 1 <= network.model.dimension <= MOST_DIMENSIONS:
+        allowed = f"1 to {MOST_DIMENSIONS}"
+        raise DataError(
+            f"--model: {selector}: got fingerprints of {network.model.dimension} numbers, allowed: {allowed}"
+        )
 
 
 def network_of(found: Found, request: Request, selector: str) -> Network:
-    """The network of a file that was found, int8.
+    """The network of a file that was found, whatever its numbers are.
 
     Args:
         found: the file.
@@ -79,15 +93,11 @@ def network_of(found: Found, request: Request, selector: str) -> Network:
         selector: what it was called, for messages.
 
     Raises:
-        DataError: it is no int8 network.
+        DataError: it is no .tflite file.
+        StorageError: it is another file than the one that was evaluated.
     """
-    interpreter = interpreter_of(found.content, selector)
+    interpreter = _interpreter(found.content, selector)
     output = interpreter.output_scale
-    if (interpreter.input_scale.dtype, output.dtype) != ("int8", "int8"):
-        raise DataError(f"--model: {selector}: got a {output.dtype} network, allowed: ptq_int8 or qat_int8")
-    if not 1 <= interpreter.embedding <= MOST_DIMENSIONS:
-        allowed = f"1 to {MOST_DIMENSIONS}"
-        raise DataError(f"--model: {selector}: got fingerprints of {interpreter.embedding} numbers, allowed: {allowed}")
     digest = hashlib.sha256(found.content).hexdigest()
     model = GalleryModel(
         digest, found.scheme, interpreter.embedding, interpreter.resolution, output.scale, output.zero_point
@@ -96,17 +106,14 @@ def network_of(found: Found, request: Request, selector: str) -> Network:
         interpreter,
         model,
         _ordered(found.thresholds, request.settings.target_far),
-        preparation_of(found.data, request),
+        _preparation(found.data, request),
         found.data.get("landmarks") is not None,
+        len(found.content),
     )
 
 
-def interpreter_of(content: bytes, selector: str) -> Interpreter:
-    """Reference kernels: their fingerprints are the device's, bit for bit.
-
-    Raises:
-        DataError: no .tflite file.
-    """
+def _interpreter(content: bytes, selector: str) -> Interpreter:
+    """Reference kernels: their fingerprints are the device's, bit for bit."""
     with tempfile.NamedTemporaryFile(suffix=".tflite") as file:
         file.write(content)
         file.flush()
@@ -132,7 +139,7 @@ def found_in(tracked: TrackedVariant) -> Found:
     """What the tracker has of a variant."""
     data = tracked.record.config.get("data")
     known: Mapping[str, object] = data if isinstance(data, Mapping) else {}
-    thresholds = thresholds_of((tracked.variant,), hashlib.sha256(tracked.content).hexdigest())
+    thresholds = _thresholds((tracked.variant,), hashlib.sha256(tracked.content).hexdigest())
     return Found(tracked.content, tracked.variant.scheme, thresholds, known)
 
 
@@ -174,7 +181,7 @@ def _beside(path: Path) -> Found:
     digest = hashlib.sha256(content).hexdigest()
     variants = tuple(one for one in _evaluations(path.absolute()) if one.file.sha256 == digest)
     scheme = next((scheme for scheme in DEPLOYABLE if variants and scheme == variants[0].scheme), None)
-    return Found(content, scheme, thresholds_of(variants, digest), {})
+    return Found(content, scheme, _thresholds(variants, digest), {})
 
 
 def _evaluations(path: Path) -> Iterator[VariantRecord]:
@@ -196,7 +203,7 @@ def _read_text(path: Path) -> str:
         raise StorageError(f"--model: cannot read {path}: {error}") from error
 
 
-def thresholds_of(evaluated: tuple[VariantRecord, ...], digest: str) -> tuple[FarThreshold, ...]:
+def _thresholds(evaluated: tuple[VariantRecord, ...], digest: str) -> tuple[FarThreshold, ...]:
     """One for each target FAR that was evaluated."""
     found: dict[float, FarThreshold] = {}
     for variant in evaluated:
@@ -215,7 +222,7 @@ def _ordered(thresholds: tuple[FarThreshold, ...], target_far: float) -> tuple[F
     return tuple(by_far[:MOST_THRESHOLDS])
 
 
-def preparation_of(data: Mapping[str, object], request: Request) -> Preparation:
+def _preparation(data: Mapping[str, object], request: Request) -> Preparation:
     """As the network's own images were prepared; keys and flags that were typed go before that."""
     typed = request.settings.data
     side = data.get("image_size") if "data.image_size" not in request.asked else None

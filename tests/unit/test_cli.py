@@ -65,7 +65,7 @@ def test_help_of_a_verb_lists_keys_groups_and_flags(verb, capsys) -> None:
     assert "default, none" in out
     assert "--config-dir DIR" in out
     assert ("--json" in out) == (verb in {"compare", "plan", "data", "latency", "status", *GALLERY_FLAGS})
-    assert ("--port" in out) == (verb == "ui")
+    assert ("--port" in out) == (verb in {"ui", "studio"})
 
 
 @pytest.mark.parametrize("verb", VERBS.values(), ids=lambda v: v.name)
@@ -82,6 +82,7 @@ def test_examples_in_the_help_work(verb, stand_in, capsys) -> None:
     for action in ("enroll", "identify", "verify", "listing", "remove", "export"):
         stand_in(f"gallery.{action}", "act")
     stand_in("export.act", "act")
+    stand_in("studio", "run")
     for example in verb.examples:
         assert main(shlex.split(example)) == 0
 
@@ -117,6 +118,16 @@ def test_report_and_ui(stand_in) -> None:
     assert (settings.sweep, settings.target_far) == ("all", 0.01)
     ((settings, port),) = serve.calls
     assert (settings.paths.root, port) == ("elsewhere", 5001)
+
+
+def test_studio_takes_a_candidate_and_a_port(stand_in) -> None:
+    run = stand_in("studio", "run")
+    assert main(["studio", "candidate=3f2a", "sweep=demo", "--port", "7000", "--threshold", "0.4"]) == 0
+    assert main(["studio"]) == 0
+    ((flags, _, command), (plain, *_)) = run.calls
+    assert (flags.candidate, flags.overrides, flags.port, flags.threshold) == ("3f2a", ["sweep=demo"], 7000, 0.4)
+    assert command == "python -m sweep studio candidate=3f2a sweep=demo --port 7000 --threshold 0.4"
+    assert (plain.candidate, plain.model, plain.gallery, plain.port) == ("BEST", None, None, 7860)
 
 
 def test_data_hands_a_request_to_its_action(stand_in) -> None:
@@ -159,6 +170,9 @@ def test_exit_statuses(error, status, line, stand_in, capsys) -> None:
         ("plan --jsn", "unknown flag '--jsn', nearest: --json"),
         ("run --json", "unknown flag '--json', "),
         ("plan --json --csv", "argument --csv: not allowed with argument --json"),
+        ("studio candidate= sweep=demo", "candidate: got '', allowed: BEST"),
+        ("studio candidate=3f --model a.tflite", "candidate: got '3f', allowed: nothing beside --model"),
+        ("studio --port 0", "--port: got '0', allowed: 1 to 65535"),
         ("ui --port 0", "--port: got '0', allowed: 1 to 65535"),
         ("ui --port x", "--port: got 'x', allowed: 1 to 65535"),
         ("ui --host 0.0.0.0", "unknown flag '--host', nearest: "),

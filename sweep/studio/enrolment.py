@@ -1,0 +1,113 @@
+"""The part of the page where people come and go."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from nicegui import events, ui
+from PIL import Image
+
+from facerec_core.errors import FacerecError
+from facerec_core.gallery.names import printable
+from sweep.studio.desk import Desk, Photo, photos_text
+from sweep.studio.result import show_trouble
+
+
+class Enrolment:
+    """Photos that were dropped wait for a name; a button enrols them with every variant.
+
+    Args:
+        desk: what does it.
+        changed: called when somebody came or went.
+    """
+
+    def __init__(self, desk: Desk, changed: Callable[[], Awaitable[None]]) -> None:
+        self._desk = desk
+        self._changed = changed
+        self._photos: list[Photo] = []
+
+    def build(self) -> None:
+        """The two cards."""
+        with ui.element("section").classes("card"):
+            ui.html("Enrol somebody", sanitize=False, tag="h2")
+            self._name = ui.input("Name").props("outlined dense maxlength=128").classes("w-full name")
+            self._upload = ui.upload(
+                label="Drop photos of this person here, or press +",
+                multiple=True,
+                auto_upload=True,
+                max_file_size=self._desk.max_bytes,
+                on_multi_upload=self._take,
+                on_rejected=lambda: self._say(f"A file is larger than data.max_image_bytes={self._desk.max_bytes}."),
+            )
+            self._upload.props('flat accept="image/*"').classes("add")
+            self._waiting = ui.element("div").classes("thumbs")
+            self._message = ui.column().classes("w-full message")
+            self._button = ui.button("Enrol", on_click=self._enrol).props("no-caps unelevated").classes("enrol")
+            ui.label("Each variant keeps fingerprints of its own; photos are not stored.").classes("muted")
+        with ui.element("section").classes("card people"):
+            ui.html("People", sanitize=False, tag="h2")
+            self._list = ui.column().classes("w-full gap-0")
+        self._show_people()
+
+    async def _take(self, event: events.MultiUploadEventArguments) -> None:
+        photos = [Photo(printable(file.name), await file.read()) for file in event.files]
+        self._upload.reset()
+        self._message.clear()
+        try:
+            faces = [self._desk.seen(photo, self._desk.first) for photo in photos]
+        except FacerecError as error:
+            self._say(str(error))
+            return
+        self._photos += photos
+        with self._waiting:
+            for face in faces:
+                ui.image(Image.fromarray(face)).classes("thumb").props("no-spinner")
+
+    async def _enrol(self) -> None:
+        name, photos = self._name.value, tuple(self._photos)
+        self._message.clear()
+        self._button.props("loading")
+        try:
+            done = await asyncio.to_thread(self._desk.enrol, name, photos)
+        except FacerecError as error:
+            self._say(str(error))
+            return
+        finally:
+            self._button.props(remove="loading")
+        self._photos.clear()
+        self._waiting.clear()
+        self._name.value = ""
+        already = f", {done.already} known already" if done.already else ""
+        with self._message:
+            ui.label(f"{done.name}: {photos_text(done.added)} enrolled{already}.").classes("done")
+        self._show_people()
+        await self._changed()
+
+    async def _remove(self, name: str) -> None:
+        try:
+            await asyncio.to_thread(self._desk.remove, name)
+        except FacerecError as error:
+            self._say(str(error))
+            return
+        self._show_people()
+        await self._changed()
+
+    def _say(self, message: str) -> None:
+        self._message.clear()
+        with self._message:
+            show_trouble(message)
+
+    def _show_people(self) -> None:
+        self._list.clear()
+        with self._list:
+            people = self._desk.people()
+            if not people:
+                ui.label("Nobody is enrolled yet.").classes("muted")
+            for person in people:
+                with ui.element("div").classes("person"):
+                    ui.label(person.name).classes("who")
+                    ui.label(photos_text(max(person.photos.values()))).classes("muted")
+                    button = ui.button(icon="delete", on_click=partial(self._remove, person.name))
+                    button.props("flat dense round").tooltip("Remove this person")

@@ -1,0 +1,245 @@
+"""`studio` as a process, used in a real browser, on networks of one operator that tell people by their colour."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import stat
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from selenium.webdriver import Chrome
+from selenium.webdriver.common.by import By
+
+from facerec_core.gallery.files import read_gallery
+from facerec_core.types import Candidate
+from sweep.studio.desk import photos_text
+from tests import cli
+from tests.browser import chromium, needs_browser, wait_for
+from tests.exports import track, with_files
+from tests.records import make_record
+from tests.tiny_tflite import mean_colour_tflite
+
+pytestmark = [pytest.mark.slow, needs_browser]
+SCALES = {"float32": None, "ptq_int8": (0.0079, -3), "qat_int8": (0.0080, 2)}
+COLOURS = {"ada": (220, 40, 40), "bob": (40, 220, 40), "stranger": (60, 60, 220)}
+EVIL = "<b>Bob</b>"
+
+
+@dataclass(frozen=True)
+class Studio:
+    """A studio that was started: its address, its folder, its process, and all it has said."""
+
+    address: str
+    folder: Path
+    process: object
+    log: Path
+
+
+def draw_photos(folder: Path) -> None:
+    """Two photos of each, and a file that is none."""
+    folder.mkdir()
+    for person, (name, colour) in enumerate(COLOURS.items()):
+        for number in (1, 2):
+            noise = np.random.default_rng(10 * person + number).integers(-9, 10, (64, 64, 3))
+            pixels = np.clip(np.array(colour) + noise, 0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / f"{name}{number}.png")
+    (folder / "notes.png").write_text("no picture")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory) -> Iterator[Studio]:
+    folder = tmp_path_factory.mktemp("studio")
+    record = with_files(
+        make_record(Candidate(0.35, 96, 448)), folder, lambda scheme: mean_colour_tflite(96, SCALES[scheme]), 3
+    )
+    track(folder, record)
+    draw_photos(folder / "photos")
+    (folder / "desk").mkdir()
+    port, log = free_port(), folder / "log"
+    process = cli.start("studio", "paths.root=../mlruns", "--port", str(port), cwd=folder / "desk", log=log)
+    try:
+        cli.wait_for(lambda: "Ctrl-C" in log.read_text(), "the studio to listen", process)
+        yield Studio(f"http://127.0.0.1:{port}", folder, process, log)
+    finally:
+        cli.end(process)
+
+
+@pytest.fixture(scope="module")
+def browser(studio) -> Iterator[Chrome]:
+    with chromium(1280, 1000) as browser:
+        browser.get(studio.address)
+        wait_for(browser, lambda: "No photo yet" in text(browser, ".result-area"), "the page")
+        yield browser
+
+
+def text(browser: Chrome, where: str) -> str:
+    return " ".join(one.text for one in browser.find_elements(By.CSS_SELECTOR, where))
+
+
+def drop(browser: Chrome, where: str, *paths: Path) -> None:
+    browser.find_element(By.CSS_SELECTOR, f"{where} input[type=file]").send_keys("\n".join(map(str, paths)))
+
+
+def enrol(browser: Chrome, studio: Studio, name: str, *photos: str) -> None:
+    field = browser.find_element(By.CSS_SELECTOR, ".name input")
+    field.send_keys(name)
+    drop(browser, ".add", *(studio.folder / "photos" / photo for photo in photos))
+    wait_for(browser, lambda: len(browser.find_elements(By.CSS_SELECTOR, ".thumb")) == len(photos), "the photos")
+    browser.find_element(By.CSS_SELECTOR, "button.enrol").click()
+    wait_for(
+        browser, lambda: f"{name}: {photos_text(len(photos))} enrolled" in text(browser, ".message"), "the enrolment"
+    )
+
+
+def identify(browser: Chrome, studio: Studio, photo: str, verdict: str) -> None:
+    drop(browser, ".ask", studio.folder / "photos" / photo)
+    wait_for(browser, lambda: text(browser, ".verdict") == verdict, f"{verdict} as the answer to {photo}")
+
+
+def switch(browser: Chrome, label: str) -> None:
+    (button,) = [one for one in browser.find_elements(By.CSS_SELECTOR, ".q-btn-toggle button") if one.text == label]
+    button.click()
+    wait_for(browser, lambda: f"{label} says" in text(browser, ".result-area"), f"what {label} says")
+
+
+def figure(browser: Chrome, name: str) -> float:
+    return float(text(browser, f".{name}").replace("−", "-"))
+
+
+def galleries(studio: Studio) -> dict[str, Path]:
+    return {path.stem: path for path in (studio.folder / "mlruns" / "studio").rglob("*.fpdb")}
+
+
+def test_people_are_enrolled_and_told_from_strangers(browser, studio) -> None:
+    """One session, as somebody would use the page; later tests go on from its end."""
+    identify(browser, studio, "ada1.png", "Unknown")
+    assert "Nobody is enrolled for this variant yet" in text(browser, ".why")
+    assert "Nobody is enrolled yet" in text(browser, ".people")
+
+    enrol(browser, studio, "Ada", "ada1.png")
+    wait_for(browser, lambda: text(browser, ".verdict") == "Ada", "the photo in hand to be asked about again")
+    enrol(browser, studio, EVIL, "bob1.png", "bob2.png")
+    assert text(browser, ".people .who").split() == [EVIL, "Ada"]
+    assert not browser.find_elements(By.CSS_SELECTOR, ".studio b"), "a name is text, not markup"
+
+    identify(browser, studio, "ada2.png", "Ada")
+    assert figure(browser, "similarity") > 0.99
+    assert figure(browser, "threshold") == 0.42
+    assert "for FAR 0.001" in text(browser, ".result-area")
+    assert figure(browser, "margin") == pytest.approx(figure(browser, "similarity") - 0.42, abs=2e-4)
+    rows = browser.find_elements(By.CSS_SELECTOR, ".nearest tbody tr")
+    assert [row.text.split()[0] for row in rows] == ["Ada", EVIL]
+
+    identify(browser, studio, "stranger1.png", "Unknown")
+    assert "The nearest is" in text(browser, ".why")
+    assert figure(browser, "margin") < 0
+
+
+def test_galleries_are_private_files_of_each_int8_variant(browser, studio) -> None:
+    assert set(galleries(studio)) == {"people-ptq_int8", "people-qat_int8"}
+    for path in galleries(studio).values():
+        assert read_gallery(path).names == (EVIL, "Ada")
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_a_switch_of_variant_asks_about_the_same_photo_again(browser, studio) -> None:
+    identify(browser, studio, "bob1.png", EVIL)
+    said = {}
+    for label in ("PTQ int8", "float32", "QAT int8"):
+        switch(browser, label)
+        assert text(browser, ".verdict") == EVIL
+        said[label] = (text(browser, ".latency"), text(browser, ".file-size"), text(browser, "section"))
+    assert said["float32"][0] == "–"
+    assert "float32 keeps its fingerprints in memory only" in said["float32"][2]
+    assert re.fullmatch(r"[\d.,]+ ms", said["QAT int8"][0])
+    assert re.fullmatch(r"[\d.,]+ to [\d.,]+ ms", text(browser, ".interval"))
+    assert "estimated by another board's fit, scaled" in said["QAT int8"][2]
+    assert said["QAT int8"][1] == f"{len(mean_colour_tflite(96, SCALES['qat_int8'])) / 1000:,.1f} kB"
+
+
+def test_another_board_has_another_latency(browser) -> None:
+    before = text(browser, ".latency")
+    browser.find_element(By.CSS_SELECTOR, "section .q-select").click()
+    options = wait_for(browser, lambda: browser.find_elements(By.CSS_SELECTOR, ".q-menu .q-item"), "the boards")
+    next(option for option in options if option.text == "stm32h747").click()
+    wait_for(browser, lambda: text(browser, ".latency") not in ("", before), "another latency")
+    assert "stm32h747" in text(browser, "section")
+
+
+def test_a_file_that_is_no_picture_is_named(browser, studio) -> None:
+    drop(browser, ".ask", studio.folder / "photos" / "notes.png")
+    wait_for(browser, lambda: "notes.png: not a JPEG" in text(browser, ".broken"), "the reason")
+    identify(browser, studio, "ada1.png", "Ada")
+
+
+def test_somebody_without_a_name_is_not_enrolled(browser) -> None:
+    browser.find_element(By.CSS_SELECTOR, "button.enrol").click()
+    wait_for(browser, lambda: "name: got ''" in text(browser, ".message"), "the refusal")
+
+
+def test_whoever_is_removed_is_unknown(browser, studio) -> None:
+    (ada,) = [one for one in browser.find_elements(By.CSS_SELECTOR, ".person") if "Ada" in one.text]
+    ada.find_element(By.CSS_SELECTOR, "button").click()
+    wait_for(browser, lambda: text(browser, ".verdict") == "Unknown", "Ada to be unknown")
+    assert all(read_gallery(path).names == (EVIL,) for path in galleries(studio).values())
+
+
+def test_the_page_fits_a_telephone(studio) -> None:
+    with chromium(390, 844) as browser:
+        browser.get(studio.address)
+        wait_for(browser, lambda: "No photo yet" in text(browser, ".result-area"), "the page")
+        assert EVIL in text(browser, ".people .who"), "a tab sees who was enrolled in another"
+        identify(browser, studio, "bob1.png", EVIL)
+        wide = browser.execute_script("return document.documentElement.scrollWidth")
+        assert wide <= 390, f"{wide} pixels are wider than the telephone"
+
+
+def test_nothing_comes_from_elsewhere_and_nothing_complains(browser, studio) -> None:
+    loaded = browser.execute_script("return performance.getEntriesByType('resource').map(one => one.name)")
+    assert loaded
+    assert [one for one in loaded if not one.startswith((studio.address, "data:", "blob:"))] == []
+    assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
+
+
+@pytest.mark.parametrize("header", ["Host", "Origin"])
+def test_a_page_from_elsewhere_is_refused(studio, header) -> None:
+    request = urllib.request.Request(studio.address, headers={header: "http://elsewhere.example"})  # noqa: S310
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        urllib.request.urlopen(request, timeout=60)  # noqa: S310
+
+
+def test_a_taken_port_is_refused_in_one_line(studio) -> None:
+    port = studio.address.rpartition(":")[2]
+    message = cli.refused("studio", "paths.root=../mlruns", "--port", port, cwd=studio.folder / "desk")
+    assert message.startswith(f"--port: got {port}, allowed: a free port of 127.0.0.1")
+
+
+def test_it_leaves_galleries_and_nothing_else(studio) -> None:
+    """The last one: it stops the studio."""
+    maps = Path(f"/proc/{studio.process.pid}/maps").read_text()
+    assert "ai_edge_litert" in maps
+    assert "/tensorflow/" not in maps, "fingerprints come from LiteRT"
+    os.kill(studio.process.pid, signal.SIGINT)
+    assert studio.process.wait(cli.PATIENCE_SECONDS) == 0
+    assert list((studio.folder / "desk").iterdir()) == [], "nothing is written where it was started"
+    said = studio.log.read_text()
+    assert said.endswith("Stopped.\n")
+    assert len(said.splitlines()) == 4, "it logs nothing of what is done on the page"
+    kept = sorted(path.name for path in (studio.folder / "mlruns" / "studio").rglob("*") if path.is_file())
+    assert kept == ["people-ptq_int8.fpdb", "people-qat_int8.fpdb"]
