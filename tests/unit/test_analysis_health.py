@@ -36,7 +36,7 @@ def written(tmp_path_factory):
 def test_panels_are_the_best_candidates_the_recommended_one_first():
     selection = chosen()
     panels = health_panels(selection)
-    assert [panel.label for panel in panels] == ["0.5@128-640", "0.5@96-640", "0.35@128-448"]
+    assert [panel.label for panel in panels] == ["0.5@128-640", "0.35@160-448", "0.5@96-640"]
     assert selection.recommended.record.candidate.name == panels[0].label
     assert [line.label for line in panels[0].lines] == ["0.5@128-640 PTQ", "0.5@128-640 QAT"]
     assert panels[0].lines[1].health == made_up_health(selection.recommended.record, "qat_int8")
