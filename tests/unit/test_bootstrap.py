@@ -193,7 +193,7 @@ def test_records_keep_everything_and_older_ones_still_read(trio):
 @pytest.mark.parametrize("count", [-1, 1, 39, 5001])
 def test_too_few_replicates_for_an_interval_are_refused(count):
     with pytest.raises(OptionError, match=r"eval\.replicates: got .* allowed: 0 for no intervals, or 40 to 5000"):
-        EvalOptions("fast", 8, 2, count)
+        EvalOptions("fast", 8, 2, count, 0)
 
 
 @pytest.mark.slow
