@@ -36,7 +36,7 @@ class FakeTracker:
         self.registered.append(name)
 
     @contextmanager
-    def sweep(self, name, command, params, target_far, limits):
+    def sweep(self, name, command, params, target_far, limits, *, joins):
         self.sweeps.setdefault(name, {})
         try:
             yield name
