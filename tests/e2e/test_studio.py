@@ -28,7 +28,7 @@ from tests.exports import track, with_files
 from tests.records import make_record
 from tests.tiny_tflite import mean_colour_tflite
 
-pytestmark = [pytest.mark.slow, needs_browser]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("studio"), needs_browser]  # in their order, on one page
 SCALES = {"float32": None, "ptq_int8": (0.0079, -3), "qat_int8": (0.0080, 2)}
 COLOURS = {"ada": (220, 40, 40), "bob": (40, 220, 40), "stranger": (60, 60, 220)}
 EVIL = "<b>Bob</b>"
