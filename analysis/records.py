@@ -49,6 +49,11 @@ class ReportPaths:
         return cls(**named | {"html": folder / "report.html", "json": folder / "report.json"})
 
     @property
+    def all(self) -> tuple[Path, ...]:
+        """Every file of the report."""
+        return tuple(getattr(self, one.name) for one in fields(self))
+
+    @property
     def figures(self) -> Mapping[str, tuple[Path, Path]]:
         """PNG and SVG of each figure, by its name."""
         names = [one.name.removesuffix("_png") for one in fields(self) if one.name.endswith("_png")]

@@ -16,7 +16,7 @@ from sweep.compare_sides import CandidateChoice, Choice, find
 from sweep.compare_text import as_object, write_matched, write_two
 from sweep.schema import Settings
 from sweep.tracking import Tracker
-from sweep.tracking_registry import judged
+from sweep.tracking_verdict import judged
 
 if TYPE_CHECKING:
     from argparse import Namespace

@@ -9,8 +9,9 @@ from analysis.selection import candidate_names
 from facerec_core.errors import OptionError
 from facerec_core.types import SCHEMES, RunRecord, Scheme
 from sweep.schema import Settings
-from sweep.tracking import SweepRun, Tracker
+from sweep.tracking import Tracker
 from sweep.tracking_store import mlflow_errors, open_store
+from sweep.tracking_sweep import SweepRun
 from sweep.tracking_variant import RUN_ID
 
 _SHORTEST_KEY = 4

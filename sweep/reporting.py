@@ -1,17 +1,19 @@
-"""The report verb: a sweep read back from the tracker, written as a page, tables and pictures."""
+"""The report verb: a sweep read back from the tracker, written as a page, tables and pictures, and attached to it."""
 
 from __future__ import annotations
 
 import sys
 
-from analysis.records import SweepInfo
+from analysis.records import ReportPaths, SweepInfo
 from analysis.report import write_report
+from facerec_core.errors import StorageError, TrackingError
 from sweep.schema import Settings
-from sweep.tracking import SweepRun, Tracker
+from sweep.tracking import Tracker
+from sweep.tracking_sweep import SweepRun
 
 
 def report(settings: Settings, target_far: float | None = None) -> int:
-    """Write the report of `sweep` (null: the latest one; all: every one), and say where it lies.
+    """Write the report of `sweep` (null: the latest one; all: every one), attach it to its run, and say where it lies.
 
     It ranks by TAR at the FAR the sweep was made for, or at `target_far`.
 
@@ -26,7 +28,16 @@ def report(settings: Settings, target_far: float | None = None) -> int:
         records = tracker.load_records(sweep)
         paths = write_report(records, _info(sweep, tracker, target_far), root / "reports" / sweep.name)
         sys.stdout.write(f"{sweep.name}: {len(records)} candidate(s)\n  page   {paths.html}\n  data   {paths.json}\n")
+        _attach(tracker, sweep, paths)
     return 0
+
+
+def _attach(tracker: Tracker, sweep: SweepRun, paths: ReportPaths) -> None:
+    """Put the report where MLflow's interface shows it; whoever may only read the tracker has it on disk."""
+    try:
+        tracker.attach_report(sweep, paths.all)
+    except (StorageError, TrackingError) as error:
+        sys.stderr.write(f"warning: the report is not attached to the sweep's run in the tracker: {error}\n")
 
 
 def _info(sweep: SweepRun, tracker: Tracker, target_far: float | None) -> SweepInfo:

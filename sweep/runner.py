@@ -181,5 +181,7 @@ def _track(
             display.doing(f"recording {point.name}")
             tracker.log_candidate(run_id, record, site.stages, records.roc_pictures(record))
             failed += [(point, record)] if record.status == "failed" else []
+        display.doing("judging the candidates")
+        tracker.mark_standings(run_id)
         tracker.register_best(run_id, first.tracking.register)
     return failed

@@ -16,41 +16,29 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass
+from dataclasses import astuple
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from facerec_core.errors import OptionError, StorageError, TrackingError
 from facerec_core.record_json import dump_record, parse_record
-from facerec_core.roc import far_label
 from facerec_core.types import RunRecord
 from sweep.owner import Owner, owner_of
 from sweep.patience import Patience, will_pass
-from sweep.tracking_registry import judged, register
+from sweep.tracking_registry import register
 from sweep.tracking_runs import Runs, candidates_of, check_alone, check_same_measure
 from sweep.tracking_store import impatient, is_server, mlflow_errors, open_store
+from sweep.tracking_sweep import SweepRun, SweepStatus, sweep_of
+from sweep.tracking_verdict import judged, mark, verdicts
+from sweep.tracking_views import REPORT, Views, views_of
 from sweep.tracking_write import DONE, Earlier, Held, Sheet, look_up, replace_earlier, write_candidate
 from sweep.unsent import Outbox, Unsent
 
+if TYPE_CHECKING:
+    from analysis.selection import Selection
+
 T = TypeVar("T")
-SweepStatus = Literal["FINISHED", "FAILED", "KILLED"]
 COMPARED_CANDIDATES = 4
-
-
-@dataclass(frozen=True)
-class SweepRun:
-    """A sweep as the tracker knows it; `status` is MLflow's RUNNING, FINISHED, FAILED or KILLED.
-
-    `started_unix` is when it was started for the last time, `command` what was typed then.
-    """
-
-    run_id: str
-    name: str
-    status: str
-    started_unix: float
-    command: str
-    target_far: float
-    limits: Mapping[str, float | str | None]
 
 
 class Tracker:
@@ -279,6 +267,30 @@ class Tracker:
         self._outbox.remove(path)
         return True
 
+    def mark_standings(self, sweep_run_id: str) -> int:
+        """Tag what became of the sweep's candidates and variants, and return how many runs had other tags before.
+
+        Raises:
+            StorageError: a record is damaged.
+            TrackingError: the tracker cannot be read or written.
+        """
+        _, chosen = self._judged(sweep_run_id)
+        return self._patiently(lambda: mark(self._runs, sweep_run_id, verdicts(chosen)))
+
+    def _judged(self, sweep_run_id: str) -> tuple[SweepRun, Selection]:
+        sweep = sweep_of(self._patiently(lambda: self._client.get_run(sweep_run_id)))
+        return sweep, judged(list(self.known_records(sweep_run_id).values()), sweep.target_far)
+
+    def attach_report(self, sweep: SweepRun, files: Sequence[Path]) -> None:
+        """Copy the files of a report to the artifacts of the sweep's run, where those of an earlier one are replaced.
+
+        Raises:
+            StorageError: the artifacts cannot be written.
+            TrackingError: the tracker refuses.
+        """
+        with self._errors():
+            self._runs.put(self._client.get_run(sweep.run_id), REPORT, files)
+
     def register_best(self, sweep_run_id: str, name: str | None) -> str | None:
         """Register the model of the sweep's recommended variant as `name`, and return its version.
 
@@ -290,8 +302,7 @@ class Tracker:
         """
         if name is None:
             return None
-        sweep = _sweep_of(self._patiently(lambda: self._client.get_run(sweep_run_id)))
-        chosen = judged(list(self.known_records(sweep_run_id).values()), sweep.target_far)
+        sweep, chosen = self._judged(sweep_run_id)
         best = chosen.recommended
         if best is None:
             self._patience.say(f"nothing is registered as {name}: no variant of sweep {sweep.name} is recommended")
@@ -305,7 +316,7 @@ class Tracker:
     def load_sweeps(self) -> tuple[SweepRun, ...]:
         """Every sweep, the one started last first."""
         with self._errors():
-            sweeps = [_sweep_of(run) for run in self._runs.search("tags.level = 'sweep'")]
+            sweeps = [sweep_of(run) for run in self._runs.search("tags.level = 'sweep'")]
         return tuple(sorted(sweeps, key=lambda sweep: sweep.started_unix, reverse=True))
 
     def find_sweeps(self, selector: str) -> tuple[SweepRun, ...]:
@@ -352,20 +363,13 @@ class Tracker:
         return parse_record(RunRecord, self._runs.read(run, "record.json"), f"record.json of run {run.info.run_id}")
 
     def best_variant_runs(self, sweep: SweepRun, candidates: int = COMPARED_CANDIDATES) -> tuple[str, ...]:
-        """Run ids of all variants of the best feasible candidates, by validation TAR at the target FAR."""
-        query = f"tags.sweep_run_id = '{sweep.run_id}' and tags.level = 'variant' and params.feasible = 'true'"
-        wanted = f"tar_at_far_{far_label(sweep.target_far)}"
-        by_candidate: dict[str, list[Any]] = {}
+        """Run ids of all variants of the best candidates that keep the limits, by validation TAR at the target FAR."""
+        return tuple(run for best in self.views(sweep, candidates).best for run in best.runs)
+
+    def views(self, sweep: SweepRun, candidates: int = COMPARED_CANDIDATES) -> Views:
+        """What there is to open of a sweep in MLflow's interface."""
         with self._errors():
-            for run in self._runs.search(query):
-                by_candidate.setdefault(run.data.tags["mlflow.parentRunId"], []).append(run)
-
-        def quality(runs: Sequence[Any]) -> tuple[float, float]:
-            figures = [run.data.metrics for run in runs]
-            return max((f.get(wanted, -1.0), f.get("accuracy", 0.0)) for f in figures)
-
-        best = sorted(by_candidate.values(), key=quality, reverse=True)[:candidates]
-        return tuple(str(run.info.run_id) for runs in best for run in sorted(runs, key=lambda r: str(r.info.run_name)))
+            return views_of(self._runs, sweep.run_id, sweep.target_far, candidates)
 
     def _patiently(self, attempt: Callable[[], T]) -> T:
         """The attempt's result; errors are in this project's words, those that can pass are waited for."""
@@ -385,16 +389,3 @@ class Tracker:
     def is_server(self) -> bool:
         """Whether a server keeps the runs, rather than a database that this process opened itself."""
         return is_server(self.uri)
-
-
-def _sweep_of(run: Any) -> SweepRun:
-    tags = run.data.tags
-    return SweepRun(
-        run_id=run.info.run_id,
-        name=tags["sweep"],
-        status=run.info.status,
-        started_unix=float(tags["last_started"]),
-        command=tags["command"],
-        target_far=float(tags["target_far"]),
-        limits=json.loads(tags["limits"]),
-    )

@@ -11,8 +11,9 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 
+from facerec_core.budget import for_file
 from facerec_core.group_rates import spread
-from facerec_core.types import Candidate, Evaluation, RocGrid, RunRecord, Scheme, VariantRecord
+from facerec_core.types import DEPLOYABLE, Candidate, Evaluation, Feasibility, RocGrid, RunRecord, Scheme, VariantRecord
 
 VARIANT_CONFIG = (
     "train.epochs",
@@ -95,7 +96,16 @@ def variant_params(record: RunRecord, variant: VariantRecord) -> dict[str, str]:
     """What runs are filtered by: the shared parameters, the numeric scheme and the main keys of the recipe."""
     config = dict(flatten(record.config))
     recipe = {key: config[key] for key in VARIANT_CONFIG if key in config}
-    return recipe | _shared_params(record) | {"variant": variant.scheme}
+    own = {"variant": variant.scheme, "feasible": _text(_feasible(record, variant))}
+    return recipe | _shared_params(record) | own
+
+
+def _feasible(record: RunRecord, variant: VariantRecord) -> bool:
+    """By the variant's own file; a network in float is not deployed and has the verdict on its candidate."""
+    limits = record.feasibility
+    if variant.scheme in DEPLOYABLE:
+        limits = Feasibility(for_file(limits.checks, variant.file.size_bytes))
+    return limits.feasible
 
 
 def record_tags(record: RunRecord) -> dict[str, str]:

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from facerec_core.types import RunRecord
 from sweep.tracking_runs import Runs
 
 if TYPE_CHECKING:
-    from analysis.selection import Entry, Metric, Selection
+    from analysis.selection import Entry, Metric
 
 ALIAS = "recommended"
-
-
-def judged(records: Sequence[RunRecord], target_far: float) -> Selection:
-    """The selection of the report: a record carries its own limits."""
-    from analysis.records import SweepInfo
-    from analysis.selection import select
-
-    return select(records, SweepInfo("", "", target_far, {}, 0.0, "", None))
 
 
 def register(runs: Runs, sweep_run_id: str, name: str, entry: Entry, metric: Metric) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -91,6 +93,13 @@ class Runs:
             yield Path(folder)
             self.client.log_artifacts(run.info.run_id, folder)
 
+    def put(self, run: Any, folder: str, files: Iterable[Path]) -> None:
+        """Copy files into a folder of the run's artifacts; each appears there whole, in place of an older one."""
+        with self.artifacts(run) as artifacts:
+            (artifacts / folder).mkdir(exist_ok=True)
+            for file in files:
+                _copy_whole(file, artifacts / folder / file.name)
+
     def read(self, run: Any, artifact: str) -> str:
         """The text of one artifact."""
         own = local_folder(run.info.artifact_uri)
@@ -112,6 +121,15 @@ class Runs:
         if self.client.get_run(run_id).info.status == "RUNNING":
             self.client.set_terminated(run_id, "KILLED")
         self.client.delete_run(run_id)
+
+
+def _copy_whole(source: Path, target: Path) -> None:
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        shutil.copyfile(source, temporary)
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def candidates_of(sweep_run_id: str) -> str:

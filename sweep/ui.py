@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import json
 import os
 import signal
 import subprocess
@@ -15,15 +14,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
-from urllib.parse import quote
 
 from facerec_core.errors import TrackingError
 from sweep.local_server import HOST, check_port, interruptible
 from sweep.schema import Settings
-from sweep.tracking import SweepRun, Tracker
+from sweep.tracking import Tracker
+from sweep.ui_addresses import addresses
 
-_KIND = "workflowType=machine_learning"  # and not the pages for language models
-STARTS_WITHIN_S = 180.0
+STARTS_WITHIN_S = 300.0  # on a busy machine; a server that has died is noticed at once
 STOPS_WITHIN_S = 10.0
 
 
@@ -53,41 +51,6 @@ def serve(settings: Settings, port: int) -> int:
     except KeyboardInterrupt:
         _say(["Stopped."])
         return 0
-
-
-def addresses(tracker: Tracker, base: str) -> list[str]:
-    """A line for each view: all runs, and of the latest sweep its variants, its best compared, and their ROC."""
-    experiment = tracker.experiment_id
-    lines = [f"All sweeps:     {base}/#/experiments/{experiment}/runs?{_KIND}"]
-    for sweep in tracker.load_sweeps()[:1]:
-        lines.append(f"Latest sweep:   {variants_address(base, experiment, sweep)}")
-        runs = tracker.best_variant_runs(sweep)
-        if runs:
-            lines.append(f"Best, compared: {compare_address(base, experiment, runs)}")
-            lines.append(f"ROC curves:     {roc_address(base, experiment, runs)}")
-    return lines
-
-
-def variants_address(base: str, experiment_id: str, sweep: SweepRun) -> str:
-    """MLflow's table of runs, only the variants of one sweep."""
-    query = quote(f"tags.sweep = '{sweep.name}' and tags.level = 'variant'")
-    return f"{base}/#/experiments/{experiment_id}/runs?searchFilter={query}&{_KIND}"
-
-
-def compare_address(base: str, experiment_id: str, runs: Sequence[str]) -> str:
-    """MLflow's page that sets runs side by side."""
-    return f"{base}/#/compare-runs?runs={_list(runs)}&experiments={_list([experiment_id])}&{_KIND}"
-
-
-def roc_address(base: str, experiment_id: str, runs: Sequence[str]) -> str:
-    """MLflow's page of one stepped metric, here TAR over 100 log10 FAR, a curve a run."""
-    metric, listed = quote(json.dumps("roc_tar")), _list(["roc_tar"])
-    views = f"metric={metric}&plot_metric_keys={listed}&x_axis=step&plot_layout={quote('{}')}"
-    return f"{base}/#/metric?runs={_list(runs)}&experiments={_list([experiment_id])}&{views}&{_KIND}"
-
-
-def _list(items: Sequence[str]) -> str:
-    return quote(json.dumps(list(items), separators=(",", ":")))
 
 
 @contextmanager

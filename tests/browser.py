@@ -16,6 +16,7 @@ from typing import TypeVar
 
 import pytest
 from selenium.common.exceptions import (
+    ElementClickInterceptedException,
     ElementNotInteractableException,
     JavascriptException,
     NoSuchElementException,
@@ -37,6 +38,7 @@ NOT_YET = (  # what a page says that is still being built
     NoSuchElementException,
     StaleElementReferenceException,
     ElementNotInteractableException,
+    ElementClickInterceptedException,
     JavascriptException,
 )
 ARGUMENTS = (

@@ -13,11 +13,12 @@ from facerec_core.types import DEPLOYABLE, LimitCheck, RunRecord, VariantRecord
 from sweep.export import Request
 from sweep.export.flags import BEST
 from sweep.schema import Settings
-from sweep.tracking import SweepRun, Tracker
-from sweep.tracking_registry import judged
+from sweep.tracking import Tracker
 from sweep.tracking_runs import Runs
 from sweep.tracking_store import mlflow_errors, open_store
+from sweep.tracking_sweep import SweepRun
 from sweep.tracking_variant import RUN_ID, load_variant
+from sweep.tracking_verdict import judged
 
 if TYPE_CHECKING:
     from analysis.selection import Entry

@@ -123,7 +123,10 @@ def test_nothing_to_show_is_said_before_a_server_starts(tmp_path, port):
 def test_addresses_survive_being_pasted(root):
     tracker = Tracker.open(root, None, "faces", create=False)
     lines = ui.addresses(tracker, "http://127.0.0.1:5000")
-    assert [line.split(":")[0] for line in lines] == ["All sweeps", "Latest sweep", "Best, compared", "ROC curves"]
+    assert [line.split(":")[0] for line in lines] == [
+        *("All sweeps", "Latest sweep", "Report", "Best, compared", "ROC curves", "Variants of 0.35@96-448"),
+    ]
+    assert lines.pop(2).endswith(" none yet; write it with `python -m sweep report sweep=demo`")
     for line in lines:
         assert re.fullmatch(r"http://127\.0\.0\.1:5000/#/[\w/?=&%.,:\-]+", line.split(maxsplit=2)[-1].split()[-1])
 

@@ -11,7 +11,7 @@ from facerec_core.errors import OptionError
 from facerec_core.types import Candidate
 from sweep import compare
 from sweep.cli import main
-from sweep.tracking import SweepRun
+from sweep.tracking_sweep import SweepRun
 from tests.records import LIMITS, STARTED, as_failed, make_record
 from tests.resampled import with_replicates
 

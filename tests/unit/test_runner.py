@@ -26,10 +26,14 @@ class FakeTracker:
         self.sweeps: dict[str, dict] = {}
         self.ended: list[str] = []
         self.registered: list[str | None] = []
+        self.marked: list[tuple[str, int]] = []
         self.written = 0
 
     def open(self, root, uri, experiment, *, patience):
         return self
+
+    def mark_standings(self, run_id):
+        self.marked.append((run_id, len(self.sweeps[run_id])))
 
     def register_best(self, run_id, name):
         assert run_id in self.sweeps
@@ -128,6 +132,11 @@ def test_what_does_not_fit_is_recorded_and_not_trained(world, capsys) -> None:
     assert "0.75@96-960: not trained: parameter_bytes 1,303,984 of 1,000,000 bytes (exceeded)" in said
     (name,) = world.tracker.sweeps
     assert said.splitlines()[-1].endswith(f"python -m sweep report sweep={name}")
+
+
+def test_what_became_of_candidates_is_marked_once_all_are_recorded(world) -> None:
+    assert run("width=0.35,0.5") == 0
+    assert world.tracker.marked == [(*world.tracker.sweeps, 2)]
 
 
 def test_a_second_start_does_nothing_again(world, capsys) -> None:
