@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,20 +31,32 @@ from facerec_core.replicates import (
     draw_weights,
     rates_of,
 )
-from facerec_core.types import Evaluation, Interval
+from facerec_core.types import Evaluation, Interval, RocGrid
 
 CONFIDENCE = 0.95
 DECIMALS = 5
 TAR_KEY = "tar_at_far_"
+_GRID = {f"log10_far_{exponent}": 10.0**exponent for exponent in roc.LOG10_FAR_GRID}
+"""The FARs of a ROC by the keys that their replicates have here; the replicates themselves are not kept."""
 
 
 @dataclass(frozen=True)
 class Resampled:
-    """Intervals and replicates of one evaluation by key, and what was resampled; see `Evaluation`."""
+    """Intervals and replicates of one evaluation by key, and what was resampled; see `Evaluation`.
+
+    `band` are the intervals on `roc.LOG10_FAR_GRID`, None below the FAR floor; empty where nothing was resampled.
+    """
 
     intervals: Mapping[str, Interval] = field(default_factory=dict)
     replicates: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     resampling: str = ""
+    band: tuple[Interval | None, ...] = ()
+
+    def banded(self, grid: RocGrid) -> RocGrid:
+        """The ROC with the intervals of its TARs."""
+        low = tuple(None if one is None else round(one.low, DECIMALS) for one in self.band)
+        high = tuple(None if one is None else round(one.high, DECIMALS) for one in self.band)
+        return replace(grid, low=low, high=high)
 
 
 def percentile_interval(values: NDArray[np.float64]) -> Interval:
@@ -83,12 +95,15 @@ def resample(
     scores = Scores.of(
         chunks(), threshold_accepting(EXACT_IMPOSTORS), max(1, math.ceil(impostor_pairs / THINNED_IMPOSTORS))
     )
-    fars = {TAR_KEY + roc.far_label(far): far for far in rated_fars(target_far) if roc.resolves(far, impostor_pairs)}
-    found = rates_of(scores, listed, images_each, weights, fars, threshold)
+    fars = {TAR_KEY + roc.far_label(far): far for far in rated_fars(target_far)} | _GRID
+    resolved = {key: far for key, far in fars.items() if roc.resolves(far, impostor_pairs)}
+    found = dict(rates_of(scores, listed, images_each, weights, resolved, threshold))
+    band = [found.pop(key, None) for key in _GRID]
     return Resampled(
         intervals={key: percentile_interval(values) for key, values in found.items()},
         replicates={key: tuple(values.round(DECIMALS).tolist()) for key, values in found.items() if key != "auc"},
         resampling=_identity(labels, listed, weights),
+        band=tuple(None if values is None else percentile_interval(values) for values in band),
     )
 
 

@@ -142,6 +142,7 @@ def evaluate(
     threshold: float | None,
     groups: Sequence[str] = (),
     replicates: int = 0,
+    gallery: Floats | None = None,
 ) -> Evaluation:
     """Every figure of one variant on one split, from float [n, d] and int64 [n]; needs about 1 GB at most.
 
@@ -149,7 +150,8 @@ def evaluate(
     given. On the test split `threshold` is the validation one and is only applied; None stays None. Pairs that
     are `exclusive` are the only ones scored; of others it is not known whom they show. Where `groups`
     names the group of each image, its rates at that threshold are given for each. With `replicates` above 0 every
-    rate has its interval, but where people have no names, who cannot be resampled. Identification is of test alone.
+    rate has its interval, but where people have no names, who cannot be resampled. Identification is of test alone, and
+    with `gallery`, the float network's fingerprints of the same images, it is done a second time among those.
 
     Raises:
         DataError: the split has no genuine or no impostor pairs, or see `fold_accuracy`.
@@ -173,7 +175,7 @@ def evaluate(
         accuracy=accuracy(embeddings, pairs),
         accuracy_pairs=pairs.same.size,
         tar_at_far=dict(zip(map(roc.far_label, fars), found.tar_at_fars(fars), strict=True)),
-        roc=roc.roc_grid(found.tar_at_fars),
+        roc=resampled.banded(roc.roc_grid(found.tar_at_fars)),
         target_far=target_far,
         threshold=threshold,
         realised_far=realised_far,
@@ -182,7 +184,10 @@ def evaluate(
         intervals=resampled.intervals,
         replicates=resampled.replicates,
         resampling=resampled.resampling,
-        identification=_identified(embeddings, labels, pairs, threshold) if split == "test" else (),
+        identification=_identified(embeddings, embeddings, labels, pairs, threshold) if split == "test" else (),
+        float_gallery=()
+        if gallery is None or split != "test"
+        else _identified(embeddings, gallery, labels, pairs, threshold),
     )
 
 
@@ -220,11 +225,13 @@ def _by_group(
 
 
 def _identified(
-    embeddings: Floats, labels: NDArray[np.int64], pairs: Pairs, threshold: float | None
+    embeddings: Floats, gallery: Floats, labels: NDArray[np.int64], pairs: Pairs, threshold: float | None
 ) -> tuple[IdentificationRates, ...]:
     if pairs.exclusive:
         return ()
-    return identification(unit_length(embeddings), _people(labels), threshold)
+    probes = unit_length(embeddings)
+    enrolled = None if gallery is embeddings else unit_length(gallery)
+    return identification(probes, _people(labels), threshold, enrolled)
 
 
 def _people(labels: NDArray[np.int64]) -> NDArray[np.int64]:

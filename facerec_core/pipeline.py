@@ -22,6 +22,7 @@ from facerec_core.data.loader import load_faces
 from facerec_core.data.records import FaceData, FaceSet
 from facerec_core.errors import StorageError
 from facerec_core.health import variant_health
+from facerec_core.judging import judge
 from facerec_core.metrics import evaluate
 from facerec_core.record_json import dump_record, parse_record
 from facerec_core.stages import StageStore, write_file
@@ -29,9 +30,9 @@ from facerec_core.strip import strip
 from facerec_core.task import STAGE_OF, Task
 from facerec_core.teacher import teacher_vectors
 from facerec_core.types import (
+    DEPLOYABLE,
     CurvePoint,
     DataSummary,
-    Evaluation,
     Progress,
     Scheme,
     Split,
@@ -148,6 +149,22 @@ class _Run:
         """The training split at another resolution, in the same order."""
         recipe, cache = self.task.recipe, Path(self.task.cache_dir)
         return load_faces(recipe.data, resolution, cache, self.report("data"), folds=recipe.eval.folds).train
+
+    def interpreter(self, scheme: Scheme) -> tflite.Interpreter:
+        """The file of a scheme, run as the recipe says."""
+        options = self.task.recipe.eval
+        path = self.folder(STAGE_OF[scheme]) / f"{scheme}.tflite"
+        return tflite.Interpreter(
+            path, kernels=options.kernels, threads=max(self.task.threads, 1), batch_size=options.batch_size
+        )
+
+    @cached_property
+    def float_test(self) -> NDArray[np.float32]:
+        """The float network's fingerprints of the test images, which int8 files search among, too; made once."""
+        report = self.report("eval-float32")
+        return self.interpreter("float32").embed(
+            self.faces.test.images, lambda done, total: report(done, total, "test")
+        )
 
     def journal(self, stage: str) -> Journal:
         """Where the training of a stage goes on, and what is kept of its epochs."""
@@ -362,35 +379,21 @@ def _evaluator(stage: str) -> Callable[[_Run, Path], None]:
 
 
 def _evaluate_file(run: _Run, scheme: Scheme) -> VariantRecord:
-    """Judge one variant through its own file: the threshold from validation, then one look at test."""
-    options = run.task.recipe.eval
+    """Judge one variant through its own file."""
+    interpreter, report = run.interpreter(scheme), run.report(f"eval-{scheme}")
+
+    def embedded(split: Split) -> NDArray[np.float32]:
+        if (scheme, split) == ("float32", "test"):
+            return run.float_test
+        faces: FaceSet = getattr(run.faces, split)
+        return interpreter.embed(faces.images, lambda done, total: report(done, total, split))
+
+    gallery = run.float_test if scheme in DEPLOYABLE else None
+    validation, test = judge(embedded, run.faces, run.task.recipe, gallery)
     path = run.folder(STAGE_OF[scheme]) / f"{scheme}.tflite"
-    interpreter = tflite.Interpreter(
-        path, kernels=options.kernels, threads=max(run.task.threads, 1), batch_size=options.batch_size
-    )
-    report = run.report(f"eval-{scheme}")
-    validation = _judge(run, interpreter, "validation", None, report)
-    test = _judge(run, interpreter, "test", validation.threshold, report)
     file = tflite.describe(path, scheme, run.notes(STAGE_OF[scheme]).converted_bytes)
     # Relative to the stages, so that a moved results folder still reads.
     file = replace(file, path=f"{path.parent.name}/{path.name}")
     full, faces = run.folder("float") / "float32.tflite", run.faces.validation.images
     health = variant_health(scheme, run.task.candidate, run.task.recipe, faces, full, path)
-    return VariantRecord(scheme, file, options.kernels, validation, test, health)
-
-
-def _judge(
-    run: _Run, interpreter: tflite.Interpreter, split: Split, threshold: float | None, report: Callable[..., None]
-) -> Evaluation:
-    faces: FaceSet = getattr(run.faces, split)
-    return evaluate(
-        interpreter.embed(faces.images, lambda done, total: report(done, total, split)),
-        faces.labels,
-        getattr(run.faces, f"{split}_pairs"),
-        split=split,
-        identities=len(faces.identities),
-        target_far=run.task.recipe.target_far,
-        threshold=threshold,
-        groups=faces.groups,
-        replicates=run.task.recipe.eval.replicates,
-    )
+    return VariantRecord(scheme, file, run.task.recipe.eval.kernels, validation, test, health)

@@ -146,10 +146,16 @@ class DataSummary:
 
 @dataclass(frozen=True)
 class RocGrid:
-    """A ROC sampled on a fixed grid of log10 FAR; `tar` is None below the FAR floor."""
+    """A ROC sampled on a fixed grid of log10 FAR; `tar` is None below the FAR floor.
+
+    `low` and `high` are the ends of the 95 % interval at each FAR, None where `tar` is, empty where nothing was
+    resampled. Each FAR has its own interval: that a whole curve lies between them has a lower probability.
+    """
 
     log10_far: tuple[float, ...]
     tar: tuple[float | None, ...]
+    low: tuple[float | None, ...] = ()
+    high: tuple[float | None, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -220,7 +226,8 @@ class Evaluation:
     `intervals` and `replicates` have keys such as "tar_at_far_1e-3", "eer", "auc", "accuracy", "realised_far" and
     "realised_tar"; a rate that is None has neither, and the AUC no replicates. Two evaluations with the same
     `resampling` were made of the same pairs and the same resampled people, so their replicates belong together one
-    by one. All three are empty where nothing was resampled. `identification` is of the test split alone.
+    by one. All three are empty where nothing was resampled. `identification` is of the test split alone, and so is
+    `float_gallery`: the same searches of an int8 file in galleries that the float network enrolled.
     """
 
     split: Split
@@ -244,6 +251,7 @@ class Evaluation:
     replicates: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     resampling: str = ""
     identification: tuple[IdentificationRates, ...] = ()
+    float_gallery: tuple[IdentificationRates, ...] = ()
 
 
 @dataclass(frozen=True)

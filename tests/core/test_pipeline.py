@@ -84,6 +84,26 @@ def test_the_layers_of_int8_files_are_compared_with_float32(finished):
     assert 10 < int8[0].health.fingerprint_db < 80
 
 
+def test_int8_files_search_among_what_the_float_network_enrolled_also_where_that_was_judged_before(task, monkeypatch):
+    seen, real = [], pipeline.judge
+
+    def judge(embedded, faces, recipe, gallery=None):
+        seen.append((embedded("test"), gallery))
+        return real(embedded, faces, recipe, gallery)
+
+    monkeypatch.setattr(pipeline, "judge", judge)
+    without(task, "eval-float32", "eval-ptq_int8", "eval-qat_int8")
+    run(task)
+    without(task, "eval-ptq_int8")
+    run(task)
+    (enrolled, none), *int8 = seen
+    assert none is None
+    assert len(int8) == 3
+    for fingerprints, gallery in int8:
+        np.testing.assert_array_equal(gallery, enrolled)
+        assert not np.array_equal(fingerprints, enrolled)
+
+
 def test_the_test_threshold_is_the_one_chosen_on_validation(finished):
     for variant in finished[1].variants:
         assert variant.validation.threshold is not None

@@ -206,3 +206,21 @@ def test_nominal_95_percent_intervals_cover_the_truth_about_as_often():
     # What depends on single pairs of people rather than on people is covered too often; see docs/metrics.md.
     wide = {"realised_far", "accuracy"}
     assert {key: share for key, share in covered.items() if not 0.88 <= share <= (1 if key in wide else 0.99)} == {}
+
+
+def test_the_roc_has_an_interval_at_each_of_its_fars_that_the_pairs_resolve(trio):
+    roc = trio[0].roc
+    known = [place for place, tar in enumerate(roc.tar) if tar is not None]
+    assert 10 < len(known) < len(roc.tar)
+    assert all((roc.low[i] is None) == (roc.high[i] is None) == (roc.tar[i] is None) for i in range(len(roc.tar)))
+    assert all(roc.low[i] <= roc.tar[i] <= roc.high[i] for i in known)
+    listed = trio[0].intervals["tar_at_far_1e-2"]
+    place = roc.log10_far.index(-2.0)
+    assert (roc.low[place], roc.high[place]) == pytest.approx((listed.low, listed.high), abs=1e-5)
+    assert (roc.low[-1], roc.high[-1]) == (1, 1), "everybody is accepted at FAR 1"
+    assert set(trio[0].replicates) | {"auc"} == set(trio[0].intervals), "replicates on the grid are not kept"
+
+
+def test_without_replicates_a_roc_has_no_intervals():
+    roc = evaluated(*faces(), replicates=0).roc
+    assert roc.low == roc.high == ()

@@ -104,3 +104,15 @@ def test_only_the_test_split_is_searched():
     test = metrics.evaluate(probes, 5 * labels + 2, draw_pairs(labels, 0), split="test", **options)
     assert validation.identification == ()
     assert test.identification == identification(probes, labels, 0.5)
+
+
+def test_galleries_of_the_float_network_are_searched_on_test_alone():
+    probes, labels = faces()
+    gallery, pairs = 3 * faces(noise=0.7)[0], draw_pairs(labels, 0)
+    options = {"identities": 60, "target_far": 1e-2, "threshold": 0.5, "gallery": gallery}
+    test = metrics.evaluate(probes, labels, pairs, split="test", **options)
+    assert test.float_gallery == identification(probes, labels, 0.5, metrics.unit_length(gallery))
+    assert test.identification == identification(probes, labels, 0.5)
+    assert test.float_gallery != test.identification
+    assert metrics.evaluate(probes, labels, pairs, split="validation", **options).float_gallery == ()
+    assert metrics.evaluate(probes, labels, pairs, split="test", **options | {"gallery": None}).float_gallery == ()
