@@ -1,13 +1,12 @@
-"""What the figures of quantisation and of training show."""
+"""What the figure of quantisation shows."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from analysis.figure_data import candidate_colours, drawn_keys
 from analysis.selection import Entry, Selection, candidate_names
-from facerec_core.types import SCHEMES, RunRecord
+from facerec_core.types import SCHEMES
 
 SCHEME_TICKS = ("float32", "PTQ int8", "QAT int8")
 """What the places of `Slope.values` are called."""
@@ -19,18 +18,6 @@ class Slope:
 
     label: str
     values: tuple[float | None, ...]
-    colour: str | None
-
-
-@dataclass(frozen=True)
-class LearningCurve:
-    """One metric of one candidate in one phase over its epochs."""
-
-    label: str
-    phase: str
-    metric: str
-    epochs: tuple[int, ...]
-    values: tuple[float, ...]
     colour: str | None
 
 
@@ -48,26 +35,3 @@ def slopes(selection: Selection) -> tuple[Slope, ...]:
 
 def _one_each(selection: Selection) -> list[Entry]:
     return list({entry.record.key: entry for entry in selection.entries}.values())
-
-
-def _metric_of(record: RunRecord, phase: str) -> str:
-    """The loss where it was recorded, else the first metric by name."""
-    names = {name for point in record.curves if point.phase == phase for name in point.metrics}
-    return "loss" if "loss" in names else min(names, default="loss")
-
-
-def learning_curves(selection: Selection) -> tuple[LearningCurve, ...]:
-    """The loss of every candidate and phase; epochs whose value is not finite are left out."""
-    colours = candidate_colours(selection)
-    records = [entry.record for entry in _one_each(selection)]
-    names, drawn = candidate_names(records), drawn_keys(selection)
-    found = []
-    for record in reversed([record for record in records if record.key in drawn]):
-        for phase in dict.fromkeys(point.phase for point in record.curves):
-            metric = _metric_of(record, phase)
-            points = [(p.epoch, p.metrics.get(metric, math.nan)) for p in record.curves if p.phase == phase]
-            finite = [(epoch, value) for epoch, value in points if math.isfinite(value)]
-            if finite:
-                epochs, values = zip(*finite, strict=True)
-                found.append(LearningCurve(names[record.key], phase, metric, epochs, values, colours.get(record.key)))
-    return tuple(sorted(found, key=lambda curve: curve.colour is not None))

@@ -118,8 +118,12 @@ def _details_json(best: Entry | None) -> Json | None:
     """What the lists leave out of the recommended entry: its open-set rates on test, and its configuration."""
     if best is None or best.variant is None:
         return None
-    searches = [asdict(rates) for rates in best.variant.test.identification]
-    return {"identification": searches, "config": dict(best.record.config)}
+    test = best.variant.test
+    return {
+        "identification": [asdict(rates) for rates in test.identification],
+        "float_gallery": [asdict(rates) for rates in test.float_gallery],
+        "config": dict(best.record.config),
+    }
 
 
 def _quantised_json(one: Quantised) -> Json:

@@ -15,6 +15,12 @@ from facerec_core.types import Interval, RunRecord, Scheme
 # Okabe and Ito, "Color universal design" (2008): told apart with any kind of colour vision.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 PLAIN = "#b9bec4"
+SCHEME_COLOURS: Mapping[Scheme, str] = {
+    "float32": "#000000",
+    "float32_control": "#009e73",
+    "ptq_int8": "#d55e00",
+    "qat_int8": "#0072b2",
+}
 MOST_CANDIDATES = 100
 """So many, the best, are drawn as lines: more hide each other, and a browser could not draw thousands."""
 

@@ -12,6 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.text import Annotation, Text
 from matplotlib.ticker import PercentFormatter
 from matplotlib.transforms import Bbox
@@ -39,11 +40,25 @@ def new_figure(rows: int = 1, width: float = 8.0, height: float = 5.2) -> tuple[
     FigureCanvasAgg(figure)
     panels = [figure.add_subplot(rows, 1, row + 1) for row in range(rows)]
     for axes in panels:
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.grid(color="#e6e8eb", linewidth=0.7)
-        axes.set_axisbelow(True)
-        axes.tick_params(colors=INK)
+        _style(axes)
     return figure, panels
+
+
+def grid_figure(rows: int, columns: int, *, height: float, shared: bool = True) -> tuple[Figure, list[list[Axes]]]:
+    """An empty figure with rows of axes; with `shared` those of a row have the same scale upwards."""
+    figure = Figure(figsize=(8.0, height), dpi=150, layout="constrained")
+    FigureCanvasAgg(figure)
+    found = figure.subplots(rows, columns, squeeze=False, sharex=shared, sharey="row" if shared else "none")
+    for axes in found.flat:
+        _style(axes)
+    return figure, [list(row) for row in found]
+
+
+def _style(axes: Axes) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(color="#e6e8eb", linewidth=0.7)
+    axes.set_axisbelow(True)
+    axes.tick_params(colors=INK)
 
 
 def empty(axes: Axes, text: str = "no candidate was trained to the end") -> None:
@@ -141,7 +156,7 @@ def _scatter(axes: Axes, points: Sequence[ParetoPoint], cost: CostAxis, scale: N
         if kind[1] == "front":
             axes.scatter(x, y, c=colours, marker=marker, s=62, edgecolors=INK, zorder=3)
         elif kind[1] == "dominated":
-            axes.scatter(x, y, c=colours, marker=marker, s=38, alpha=0.35, linewidths=0)
+            axes.scatter(x, y, c=colours, marker=marker, s=38, alpha=0.35, edgecolors=INK, linewidths=0.6)
         elif kind[1] == "undecided":
             axes.scatter(x, y, facecolors="none", edgecolors=GREY, marker=marker, s=34)
         else:
@@ -194,6 +209,10 @@ def draw_pareto(points: Sequence[ParetoPoint], title: str) -> Figure:
 
 def image_bytes(figure: Figure, kind: str) -> bytes:
     """The figure as "png" or "svg", without dates or versions, so that equal figures are equal files."""
+    if isinstance(figure.get_layout_engine(), ConstrainedLayoutEngine):
+        # Once for all kinds: finding the layout takes longer than drawing.
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
     buffer = io.BytesIO()
     figure.savefig(buffer, format=kind, metadata={"Software": None} if kind == "png" else {"Date": None})
     return buffer.getvalue()

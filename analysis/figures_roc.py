@@ -11,9 +11,23 @@ from matplotlib.ticker import PercentFormatter
 
 from analysis.figure_data import PLAIN
 from analysis.figures import INK, empty, new_figure
-from analysis.roc_data import DET_FARS, DET_FRRS, DET_LEAST, DET_MOST, DET_WIDEST, RocLine, barred, det_points, deviate
+from analysis.roc_data import (
+    DET_FARS,
+    DET_FRRS,
+    DET_LEAST,
+    DET_MOST,
+    DET_WIDEST,
+    RocLine,
+    banded,
+    barred,
+    det_band,
+    det_points,
+    deviate,
+)
 from facerec_core.types import Scheme
 
+BAND = 0.16
+"""How opaque a band is."""
 DASHES: Mapping[Scheme, str] = {"float32": "--", "float32_control": "-.", "ptq_int8": ":", "qat_int8": "-"}
 
 
@@ -26,7 +40,9 @@ def _style(line: RocLine) -> dict[str, Any]:
     }
 
 
-def _roc_bars(axes: Axes, lines: Sequence[RocLine]) -> None:
+def _roc_spread(axes: Axes, lines: Sequence[RocLine]) -> None:
+    for line in banded(lines):
+        axes.fill_between(line.far, line.low, line.high, color=line.colour, alpha=BAND, linewidth=0)
     for line, aside in barred(lines):
         x = [bar.far * aside for bar in line.bars]
         axes.vlines(x, [b.low for b in line.bars], [b.high for b in line.bars], color=line.colour, linewidth=1.4)
@@ -40,7 +56,7 @@ def _legend(axes: Axes, lines: Sequence[RocLine], place: Literal["lower right", 
 
 
 def draw_roc(lines: Sequence[RocLine], title: str) -> Figure:
-    """ROC curves over a logarithmic FAR, 95 % intervals at the listed FARs, and the lowest FAR the pairs resolve."""
+    """ROC curves over a logarithmic FAR with their 95 % bands, and the lowest FAR the pairs resolve."""
     figure, (axes,) = new_figure()
     axes.set_title(title, loc="left", fontsize=10, color=INK)
     axes.set(xscale="log", xlim=(0.8e-4, 1), ylim=(0, 1.02), xlabel="FAR (false accept rate)", ylabel="TAR")
@@ -50,7 +66,7 @@ def draw_roc(lines: Sequence[RocLine], title: str) -> Figure:
     if not lines:
         empty(axes)
         return figure
-    _roc_bars(axes, lines)
+    _roc_spread(axes, lines)
     floor = max(line.far_floor for line in lines)
     if floor > 1e-4:
         axes.axvspan(0.8e-4, floor, color="#f0f1f3", zorder=0)
@@ -74,10 +90,7 @@ def draw_det(lines: Sequence[RocLine], title: str) -> Figure:
     for line in lines:
         fars, frrs = det_points(line)
         axes.plot([deviate(far) for far in fars], [deviate(frr) for frr in frrs], **_style(line))
-    for line, aside in barred(lines):
-        x = [deviate(bar.far * aside) for bar in line.bars]
-        low, high = [deviate(1 - b.high) for b in line.bars], [deviate(1 - b.low) for b in line.bars]
-        axes.vlines(x, low, high, color=line.colour, linewidth=1.4)
+    _det_spread(axes, lines)
     least = min((frr for line in lines for frr in det_points(line)[1]), default=DET_LEAST)
     axes.set_xticks(*_det_axis(DET_FARS))
     axes.set_yticks(*_det_axis([rate for rate in DET_FRRS if rate >= least / 2]))
@@ -85,3 +98,13 @@ def draw_det(lines: Sequence[RocLine], title: str) -> Figure:
     axes.set_ylim(deviate(max(least / 2, DET_LEAST)), deviate(DET_MOST))
     _legend(axes, lines, "upper right")
     return figure
+
+
+def _det_spread(axes: Axes, lines: Sequence[RocLine]) -> None:
+    for line in banded(lines):
+        fars, low, high = ([deviate(rate) for rate in ends] for ends in det_band(line))
+        axes.fill_between(fars, low, high, color=line.colour, alpha=BAND, linewidth=0)
+    for line, aside in barred(lines):
+        x = [deviate(bar.far * aside) for bar in line.bars]
+        low, high = [deviate(1 - b.high) for b in line.bars], [deviate(1 - b.low) for b in line.bars]
+        axes.vlines(x, low, high, color=line.colour, linewidth=1.4)

@@ -131,7 +131,7 @@ def _coloured(points: Sequence[ParetoPoint], *, pale: bool) -> dict[str, object]
         "coloraxis": "coloraxis",
         "opacity": 0.4 if pale else 1.0,
         "size": 8 if pale else 12,
-        "line": {"color": INK, "width": 0 if pale else 1},
+        "line": {"color": INK, "width": 1},
     }
 
 

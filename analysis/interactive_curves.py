@@ -1,4 +1,4 @@
-"""Quantisation, limits and training as HTML fragments; the data is that of `analysis.curve_data` and `limit_data`."""
+"""Quantisation and limits as HTML fragments; the data is that of `analysis.curve_data` and `limit_data`."""
 
 from __future__ import annotations
 
@@ -6,17 +6,13 @@ import math
 from collections.abc import Sequence
 
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
-from analysis.curve_data import SCHEME_TICKS, LearningCurve, Slope
+from analysis.curve_data import SCHEME_TICKS, Slope
 from analysis.figure_data import PLAIN
 from analysis.interactive import GREY, INK, RECOMMENDED, axis, fragment, lay_out, text
 from analysis.limit_data import LimitMark, limit_name, mark_kinds, rows_of, span, spots
 
-FEW_EPOCHS = 6
-"""So few are named one by one: an axis would name halves of epochs."""
 SHARES = [0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1, 2, 5, 10, 20]
-PHASES = ("train", "finetune", "qat", "control")
 
 
 def slopes_fragment(slopes: Sequence[Slope], title: str) -> str:
@@ -35,36 +31,6 @@ def slopes_fragment(slopes: Sequence[Slope], title: str) -> str:
     lay_out(figure, 440)
     figure.update_layout(xaxis=axis("", type="category"), yaxis=axis(title, tickformat="~%"))
     return fragment(figure, "slopes")
-
-
-def learning_fragment(curves: Sequence[LearningCurve]) -> str:
-    """A panel a phase: the loss of every candidate over its epochs."""
-    phases = [phase for phase in PHASES if any(curve.phase == phase for curve in curves)]
-    metrics = {curve.phase: curve.metric for curve in curves}
-    titles = [f"{phase}: {text(metrics[phase])}" for phase in phases]
-    figure = make_subplots(cols=len(phases), subplot_titles=titles, horizontal_spacing=0.1)
-    labelled: set[str] = set()
-    for curve in curves:
-        figure.add_scatter(
-            x=curve.epochs,
-            y=curve.values,
-            col=phases.index(curve.phase) + 1,
-            row=1,
-            mode="lines+markers" if len(curve.epochs) < 3 else "lines",
-            name=text(curve.label),
-            legendgroup=text(curve.label),
-            showlegend=curve.colour is not None and curve.label not in labelled,
-            line={"color": curve.colour or PLAIN, "width": 2 if curve.colour else 0.8},
-            hovertemplate=f"epoch %{{x}}: {text(curve.metric)} %{{y:.4g}}",
-        )
-        labelled.add(curve.label)
-    lay_out(figure, 400)
-    figure.update_xaxes(axis("epoch"))
-    for column, phase in enumerate(phases, 1):
-        if max(curve.epochs[-1] for curve in curves if curve.phase == phase) <= FEW_EPOCHS:
-            figure.update_xaxes(dtick=1, col=column)
-    figure.update_yaxes(axis(""))
-    return fragment(figure, "curves")
 
 
 def _marks(name: str, chosen: Sequence[tuple[LimitMark, float]], marker: dict[str, object]) -> go.Scatter:

@@ -8,7 +8,20 @@ import plotly.graph_objects as go
 
 from analysis.figure_data import PLAIN
 from analysis.interactive import INK, axis, fragment, lay_out, text
-from analysis.roc_data import DET_FARS, DET_FRRS, DET_LEAST, DET_MOST, DET_WIDEST, RocLine, barred, det_points, deviate
+from analysis.roc_data import (
+    DET_FARS,
+    DET_FRRS,
+    DET_LEAST,
+    DET_MOST,
+    DET_WIDEST,
+    RocLine,
+    background,
+    banded,
+    barred,
+    det_band,
+    det_points,
+    deviate,
+)
 from facerec_core.types import Scheme
 
 DASHES: Mapping[Scheme, str] = {
@@ -17,6 +30,9 @@ DASHES: Mapping[Scheme, str] = {
     "ptq_int8": "dot",
     "qat_int8": "solid",
 }
+BAND = "29"
+"""How opaque a band is, as hexadecimal digits behind its colour."""
+Points = Callable[[RocLine], tuple[Sequence[float], Sequence[float]]]
 Traces = Callable[[Sequence[RocLine]], list[go.Scatter]]
 
 
@@ -27,15 +43,38 @@ def _curve(line: RocLine, x: Sequence[float], y: Sequence[float], hover: str, **
         mode="lines",
         name=text(line.label),
         legendgroup=text(line.label),
-        showlegend=line.colour is not None,
-        line={
-            "color": line.colour or PLAIN,
-            "width": 2.2 if line.colour else 0.8,
-            "dash": DASHES[line.scheme],
-        },
-        hovertemplate=hover if line.colour else None,
-        hoverinfo=None if line.colour else "skip",
+        line={"color": line.colour, "width": 2.2, "dash": DASHES[line.scheme]},
+        hovertemplate=hover,
         **more,
+    )
+
+
+def _backgrounds(lines: Sequence[RocLine], points: Points) -> list[go.Scatter]:
+    """All lines without a colour, a trace a scheme: hundreds of traces would make the page slow."""
+    found = []
+    for scheme, plain in background(lines):
+        x: list[float | None] = []
+        y: list[float | None] = []
+        for line in plain:
+            places = points(line)
+            x += [*places[0], None]
+            y += [*places[1], None]
+        style = {"color": PLAIN, "width": 0.8, "dash": DASHES[scheme]}
+        found.append(go.Scatter(x=x, y=y, mode="lines", line=style, hoverinfo="skip", showlegend=False))
+    return found
+
+
+def _band(line: RocLine, x: Sequence[float], low: Sequence[float], high: Sequence[float]) -> go.Scatter:
+    return go.Scatter(
+        x=[*x, *reversed(x)],
+        y=[*high, *reversed(low)],
+        mode="lines",
+        line={"width": 0},
+        fill="toself",
+        fillcolor=f"{line.colour}{BAND}",
+        legendgroup=text(line.label),
+        showlegend=False,
+        hoverinfo="skip",
     )
 
 
@@ -57,21 +96,28 @@ def _floor(lines: Sequence[RocLine]) -> list[go.Scatter]:
 
 
 def _roc_traces(lines: Sequence[RocLine]) -> list[go.Scatter]:
-    drawn = [_curve(line, line.far, line.tar, "FAR %{x:.2g}, TAR %{y:.1%}") for line in lines]
+    drawn = _backgrounds(lines, lambda line: (line.far, line.tar))
+    drawn += [_band(line, line.far, line.low, line.high) for line in banded(lines)]
+    coloured = [line for line in lines if line.colour]
+    drawn += [_curve(line, line.far, line.tar, "FAR %{x:.2g}, TAR %{y:.1%}") for line in coloured]
     for line, aside in barred(lines):
         above, below = [b.high - b.tar for b in line.bars], [b.tar - b.low for b in line.bars]
         drawn.append(_bars(line, [b.far * aside for b in line.bars], [b.tar for b in line.bars], above, below))
     return [*drawn, *_floor(lines)]
 
 
+def _det_places(line: RocLine) -> tuple[list[float], list[float]]:
+    fars, frrs = det_points(line)
+    return [deviate(far) for far in fars], [deviate(frr) for frr in frrs]
+
+
 def _det_traces(lines: Sequence[RocLine]) -> list[go.Scatter]:
-    drawn = []
-    for line in lines:
-        fars, frrs = det_points(line)
-        rates = [[far, frr] for far, frr in zip(fars, frrs, strict=True)] if line.colour else None
+    drawn = _backgrounds(lines, _det_places)
+    drawn += [_band(line, *([deviate(rate) for rate in ends] for ends in det_band(line))) for line in banded(lines)]
+    for line in (line for line in lines if line.colour):
+        rates = [[far, frr] for far, frr in zip(*det_points(line), strict=True)]
         hover = "FAR %{customdata[0]:.2g}, FRR %{customdata[1]:.2%}"
-        places = [deviate(far) for far in fars], [deviate(frr) for frr in frrs]
-        drawn.append(_curve(line, *places, hover, customdata=rates))
+        drawn.append(_curve(line, *_det_places(line), hover, customdata=rates))
     for line, aside in barred(lines):
         middle = [deviate(1 - bar.tar) for bar in line.bars]
         above = [deviate(1 - b.low) - y for b, y in zip(line.bars, middle, strict=True)]

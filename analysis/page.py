@@ -9,16 +9,26 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from analysis import interactive, interactive_curves, interactive_roc, sentences, wording
+from analysis import (
+    interactive,
+    interactive_curves,
+    interactive_learning,
+    interactive_roc,
+    interactive_search,
+    sentences,
+    wording,
+)
 from analysis.comparison import interval
-from analysis.curve_data import learning_curves, slopes
+from analysis.curve_data import slopes
 from analysis.figure_data import pareto_points, ram_bytes
 from analysis.findings import Findings
 from analysis.health_data import decibels, health_panels, health_text, worst_text
+from analysis.learning_data import learning_curves
 from analysis.limit_data import limit_marks, limit_name
 from analysis.records import ReportPaths
 from analysis.repeat import leaves, repeat_command
 from analysis.roc_data import RocLine, roc_lines
+from analysis.search_data import search_figure
 from analysis.sources import sources
 from facerec_core.roc import far_label
 from facerec_core.types import RunRecord, Split
@@ -48,9 +58,11 @@ def _fragments(findings: Findings) -> Mapping[str, Markup]:
     title = f"{selection.metric.title} (validation)"
     points, curves = pareto_points(selection, findings.compared), learning_curves(selection)
     marks = limit_marks(selection)
-    drawn = dict.fromkeys(("pareto", "limits", "roc", "det", "slopes", "curves"), "")
+    drawn = dict.fromkeys(("pareto", "limits", "roc", "det", "search", "slopes", "curves"), "")
     if curves:
-        drawn["curves"] = interactive_curves.learning_fragment(curves)
+        drawn["curves"] = interactive_learning.learning_fragment(curves)
+    if searches := search_figure(selection):
+        drawn["search"] = interactive_search.search_fragment(searches)
     if marks:
         drawn["limits"] = interactive_curves.limits_fragment(marks)
     if points:
@@ -140,6 +152,7 @@ def render(findings: Findings, pictures: Mapping[Path, bytes], paths: ReportPath
             hypervolume=sentences.hypervolume_text(findings.hypervolume) if findings.hypervolume else "",
             notices=sentences.notices(findings),
             searched=sentences.searched,
+            searches_of=sentences.searches_of,
             summary=summary_of(records),
             fragments=fragments,
             plotly=Markup(interactive.plotly_script()) if any(fragments.values()) else "",  # noqa: S704

@@ -41,6 +41,10 @@ class ReportPaths:
     quantisation_svg: Path
     health_png: Path
     health_svg: Path
+    search_png: Path
+    search_svg: Path
+    learning_png: Path
+    learning_svg: Path
 
     @classmethod
     def inside(cls, folder: Path) -> ReportPaths:

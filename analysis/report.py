@@ -49,12 +49,14 @@ def _contents(records: Sequence[RunRecord], info: SweepInfo, paths: ReportPaths)
 
 def _pictures(found: Findings, paths: ReportPaths) -> dict[Path, bytes]:
     """PNG and SVG of every figure."""
-    from analysis import figures, figures_curves, figures_health, figures_roc
+    from analysis import figures, figures_curves, figures_health, figures_learning, figures_roc, figures_search
     from analysis.curve_data import slopes
     from analysis.figure_data import pareto_points
     from analysis.health_data import health_panels
+    from analysis.learning_data import learning_curves
     from analysis.limit_data import limit_marks
     from analysis.roc_data import roc_lines
+    from analysis.search_data import search_figure
 
     chosen, lines = found.selection, roc_lines(found.selection, "test")
     title = f"{chosen.metric.title} (validation)"
@@ -65,6 +67,8 @@ def _pictures(found: Findings, paths: ReportPaths) -> dict[Path, bytes]:
         "det": figures_roc.draw_det(lines, "DET on the test pairs"),
         "quantisation": figures_curves.draw_slopes(slopes(chosen), title),
         "health": figures_health.draw_health(health_panels(chosen)),
+        "search": figures_search.draw_search(search_figure(chosen)),
+        "learning": figures_learning.draw_learning(learning_curves(chosen)),
     }
     places = {name: zip(paths.figures[name], ("png", "svg"), strict=True) for name in drawn}
     return {path: figures.image_bytes(drawn[name], kind) for name in drawn for path, kind in places[name]}

@@ -1,4 +1,4 @@
-"""What the ROC and DET figures show: curves from the FAR floor upwards, with intervals at the listed FARs."""
+"""What the ROC and DET figures show: curves from the FAR floor upwards, with their 95 % bands."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ class Bar:
 class RocLine:
     """One variant's ROC on one split, from its FAR floor upwards; `colour` None is drawn as background.
 
-    `bars` are the FARs at which an interval is known; between them none is, so no band is drawn.
+    `low` and `high` are the ends of the interval at each FAR, the band, empty where it is not known. `bars` are at
+    the listed FARs, which are all that records of earlier versions know.
     """
 
     label: str
@@ -46,6 +47,8 @@ class RocLine:
     far_floor: float
     colour: str | None
     bars: tuple[Bar, ...] = ()
+    low: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()
 
 
 def roc_line(entry: Entry, split: Split, colour: str | None) -> RocLine:
@@ -64,6 +67,8 @@ def roc_line(entry: Entry, split: Split, colour: str | None) -> RocLine:
         far_floor=evaluation.far_floor,
         colour=colour,
         bars=_bars(evaluation),
+        low=tuple(low for low in evaluation.roc.low if low is not None),
+        high=tuple(high for high in evaluation.roc.high if high is not None),
     )
 
 
@@ -109,11 +114,40 @@ def det_points(line: RocLine) -> tuple[tuple[float, ...], tuple[float, ...]]:
     return tuple(far for far, _ in kept), tuple(max(frr, DET_LEAST) for _, frr in kept)
 
 
+def best_of_colours(lines: Sequence[RocLine]) -> tuple[RocLine, ...]:
+    """The best int8 line of each colour: the bands of more would hide each other."""
+    return tuple({line.colour: line for line in lines if line.colour and line.scheme in DEPLOYABLE}.values())
+
+
+def banded(lines: Sequence[RocLine]) -> tuple[RocLine, ...]:
+    """The lines whose bands are drawn."""
+    return tuple(line for line in best_of_colours(lines) if line.low)
+
+
+def det_band(line: RocLine) -> tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]]:
+    """FARs of a DET, and the lower and upper ends of the FRR there, as rates on the axes."""
+    kept = [ends for ends in zip(line.far, line.low, line.high, strict=True) if ends[0] <= DET_MOST]
+    return (
+        tuple(far for far, _, _ in kept),
+        tuple(max(1 - high, DET_LEAST) for _, _, high in kept),
+        tuple(max(1 - low, DET_LEAST) for _, low, _ in kept),
+    )
+
+
+def background(lines: Sequence[RocLine]) -> tuple[tuple[Scheme, tuple[RocLine, ...]], ...]:
+    """The lines without a colour by scheme; each scheme is drawn as one line with gaps."""
+    plain = [line for line in lines if line.colour is None]
+    return tuple(
+        (scheme, tuple(line for line in plain if line.scheme == scheme))
+        for scheme in dict.fromkeys(line.scheme for line in plain)
+    )
+
+
 def barred(lines: Sequence[RocLine]) -> tuple[tuple[RocLine, float], ...]:
-    """The best int8 line of each colour, whose intervals are drawn, and the factor that moves its bars aside.
+    """The best int8 line of each colour that has intervals but no band, and the factor that moves its bars aside.
 
     On a logarithmic axis the bars of several lines would cover each other at the same FAR.
     """
-    best = {line.colour: line for line in lines if line.colour and line.scheme in DEPLOYABLE and line.bars}
+    best = [line for line in best_of_colours(lines) if line.bars and not line.low]
     middle = (len(best) - 1) / 2
-    return tuple((line, 10 ** (0.03 * (position - middle))) for position, line in enumerate(best.values()))
+    return tuple((line, 10 ** (0.03 * (position - middle))) for position, line in enumerate(best))

@@ -12,7 +12,7 @@ from analysis.trade import Hypervolume, Relaxation
 from analysis.wording import percent, points, points_text, quantity
 from facerec_core.group_rates import spread
 from facerec_core.roc import far_label
-from facerec_core.types import Evaluation
+from facerec_core.types import Evaluation, IdentificationRates
 
 PAIRED = "95 % interval of the paired difference"
 
@@ -171,3 +171,10 @@ def groups_text(evaluation: Evaluation) -> str:
 def searched(evaluation: Evaluation) -> Sequence[str]:
     """The FPIRs at which identification was judged, as labels."""
     return tuple(dict.fromkeys(label for rates in evaluation.identification for label in rates.fnir_at_fpir))
+
+
+def searches_of(evaluation: Evaluation) -> list[tuple[str, IdentificationRates]]:
+    """Who enrolled, and the rates; what belongs together stands together."""
+    found = [("itself", rates) for rates in evaluation.identification]
+    found += [("float32", rates) for rates in evaluation.float_gallery]
+    return sorted(found, key=lambda one: (one[1].gallery, one[1].enrolled_images, one[1].rule))

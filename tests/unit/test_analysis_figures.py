@@ -7,7 +7,17 @@ from xml.etree import ElementTree
 import pytest
 from matplotlib.text import Text
 
-from analysis import curve_data, figure_data, figures, figures_curves, figures_roc, interactive, limit_data, roc_data
+from analysis import (
+    curve_data,
+    figure_data,
+    figures,
+    figures_curves,
+    figures_roc,
+    interactive,
+    learning_data,
+    limit_data,
+    roc_data,
+)
 from analysis.findings import find
 from analysis.records import SweepInfo
 from analysis.roc_svg import candidate_roc_svg
@@ -76,7 +86,7 @@ def test_slopes_hold_the_three_schemes_of_each_trained_candidate():
 def test_learning_curves_leave_out_what_is_not_finite():
     points = [CurvePoint("train", epoch, {"loss": value}) for epoch, value in ((1, 2.0), (2, float("nan")), (3, 1.0))]
     record = dataclasses.replace(make_records(1)[0], curves=(*points, CurvePoint("qat", 1, {"cosine": 0.5})))
-    curves = curve_data.learning_curves(select([record], INFO))
+    curves = learning_data.learning_curves(select([record], INFO))
     assert [(c.phase, c.metric, c.epochs, c.values) for c in curves] == [
         ("train", "loss", (1, 3), (2.0, 1.0)),
         ("qat", "cosine", (1,), (0.5,)),
@@ -136,7 +146,7 @@ def test_of_thousands_the_best_are_drawn():
     lines = roc_data.roc_lines(selection, "test")
     assert len(lines) == 2 * len(drawn) + 1, "the recommended one's float32, too"
     assert len(curve_data.slopes(selection)) == len(drawn)
-    assert len({curve.label for curve in curve_data.learning_curves(selection)}) == len(drawn)
+    assert len({curve.label for curve in learning_data.learning_curves(selection)}) == len(drawn)
     assert any("the tables have all" in notice for notice in notices(find(many, INFO)))
 
 

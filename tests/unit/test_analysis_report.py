@@ -89,7 +89,8 @@ def test_pareto_table_is_the_front(eight):
 
 
 def test_pictures_are_pictures(eight):
-    assert set(eight.figures) == {"pareto", "limits", "roc", "det", "quantisation", "health"}
+    names = {"pareto", "limits", "roc", "det", "quantisation", "health", "search", "learning"}
+    assert set(eight.figures) == names
     for png, svg in eight.figures.values():
         assert png.read_bytes().startswith(b"\x89PNG")
         assert "<svg" in svg.read_text()
