@@ -34,15 +34,23 @@ NO_ASSISTANT = {
     "mlflow.assistant.fab.autoOpenedOnFirstLoad_v1": "true",
     "mlflow.assistant.panelOpen_v1": "false",
 }
-GRID_CELLS = """
-const cells = grid => [...grid.firstElementChild.children].map(
-    cell => [parseFloat(cell.style.top), parseFloat(cell.style.left), cell.textContent.trim()]);
-return [...document.querySelectorAll('.ReactVirtualized__Grid')].slice(0, 2).map(cells);
+# The grid of metrics holds only the rows in sight: a row's cells from the left, or a page further once these are drawn.
+ROW_OR_SCROLL = """
+const [names, grid] = document.querySelectorAll('.ReactVirtualized__Grid');
+const cells = grid => [...grid.firstElementChild.children];
+const top = cell => parseFloat(cell.style.top), left = cell => parseFloat(cell.style.left);
+const name = cells(names).find(cell => cell.textContent.trim() === arguments[0]);
+if (name)
+    return cells(grid).filter(cell => top(cell) === top(name)).sort((a, b) => left(a) - left(b)).map(
+        cell => cell.textContent.trim());
+const drawn = Math.max(...cells(grid).map(cell => top(cell) + cell.offsetHeight));
+if (drawn >= Math.min(grid.scrollTop + grid.clientHeight, grid.scrollHeight)) grid.scrollTop += grid.clientHeight / 2;
+return null;
 """
-SCROLL_GRID = """
-const grid = document.querySelectorAll('.ReactVirtualized__Grid')[1];
-const atEnd = grid.scrollTop + grid.clientHeight >= grid.scrollHeight - 1;  // it may end between two pixels
-grid.scrollTop = atEnd ? 0 : grid.scrollTop + grid.clientHeight / 2;
+SCATTERED = """
+const plot = [...document.querySelectorAll('.js-plotly-plot')].find(
+    plot => plot.offsetParent && plot.data[0].type.startsWith('scatter'));
+return plot ? plot.data.flatMap(trace => [...trace.y]) : null;
 """
 SCATTERED = """
 const plot = [...document.querySelectorAll('.js-plotly-plot')].find(
@@ -191,17 +199,8 @@ def table_rows(browser):
 
 
 def figures_of(browser, metric):
-    """What the compare page's grid of metrics shows in one row; it holds only the rows in sight and is scrolled."""
-
-    def in_sight():
-        names, figures = browser.execute_script(GRID_CELLS)
-        tops = [top for top, _, name in names if name == metric]
-        row = sorted((left, figure) for top, left, figure in figures if top in tops)
-        if not row:
-            browser.execute_script(SCROLL_GRID)
-        return [figure for _, figure in row]
-
-    return wait_for(browser, in_sight, f"the metric {metric}")
+    """What the compare page shows of a metric; below those asked for before."""
+    return wait_for(browser, lambda: browser.execute_script(ROW_OR_SCROLL, metric), f"the metric {metric}")
 
 
 def as_shown(text):
@@ -222,7 +221,7 @@ def test_the_three_variants_of_a_candidate_are_compared_figure_by_figure(page, r
         "arena_bytes": [v.file.arena.total_bytes for v in best.variants],
         "latency_ms": [best.latency.ms] * 3,
     }
-    for key, values in expected.items():
+    for key, values in sorted(expected.items()):
         # MLflow shows three decimals, or four digits.
         assert [as_shown(cell) for cell in figures_of(browser, key)] == pytest.approx(values, abs=6e-4, rel=5e-4), key
 
