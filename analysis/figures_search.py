@@ -64,4 +64,4 @@ def _axes(axes: Axes, galleries: Sequence[int]) -> None:
     axes.xaxis.set_major_locator(FixedLocator(list(galleries)))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda size, _: f"{size:,.0f}"))
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0))

@@ -80,7 +80,8 @@ def _lighter(one: Compared, best: Entry) -> str:
     entry = one.entry
     bytes_saved = best.variant.file.size_bytes - entry.variant.file.size_bytes if best.variant and entry.variant else 0
     saved_ms = best.record.latency.ms - entry.record.latency.ms
-    gains = [f"its file is {quantity(bytes_saved / 1000, 'kB')} smaller"] if bytes_saved > 0 else []
+    saved = quantity(bytes_saved / 1000, "kB") if bytes_saved >= 1000 else quantity(bytes_saved, "bytes")
+    gains = [f"its file is {saved} smaller"] if bytes_saved > 0 else []
     gains += [f"it is {quantity(saved_ms, 'ms')} faster"] if saved_ms > 0 else []
     return f"{entry.label} is statistically tied, {points_text(one.difference)}: {' and '.join(gains)}."
 
