@@ -6,6 +6,7 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -16,12 +17,14 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.text import Annotation, Text
 from matplotlib.ticker import PercentFormatter
 from matplotlib.transforms import Bbox
+from numpy.typing import NDArray
 
 from analysis.figure_data import LATENCY_AXIS, PLAIN, SIZE_AXIS, CostAxis, ParetoPoint, staircase
 from analysis.selection import SCHEME_NAMES
 from facerec_core.types import Scheme
 
 MARKERS: Mapping[Scheme, str] = {"float32": "s", "float32_control": "X", "ptq_int8": "o", "qat_int8": "D"}
+Boxes = NDArray[np.float64]
 INK = "#22272e"
 GREY = "#7c858f"
 RECOMMENDED = "#d55e00"
@@ -67,12 +70,18 @@ def empty(axes: Axes, text: str = "no candidate was trained to the end") -> None
     axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color=INK)
 
 
-def _marker_box(axes: Axes, point: ParetoPoint, cost: CostAxis) -> Bbox:
-    x, y = axes.transData.transform((cost.of(point), point.value))
-    return Bbox.from_bounds(x - 9, y - 9, 18, 18)
+def _marker_boxes(axes: Axes, points: Sequence[ParetoPoint], cost: CostAxis) -> Boxes:
+    """Left, lower, right and upper end of each mark in pixels: float64 [n, 4]; marks on one spot count once."""
+    places = axes.transData.transform([(cost.of(point), point.value) for point in points])
+    return np.unique(np.hstack([places - 9, places + 9]).round(), axis=0)
 
 
-def _place(axes: Axes, point: ParetoPoint, cost: CostAxis, taken: list[Bbox], frame: Bbox) -> Annotation | None:
+def _is_free(box: Bbox, taken: Boxes) -> bool:
+    left, lower, right, upper = taken.T
+    return not ((left < box.x1) & (right > box.x0) & (lower < box.y1) & (upper > box.y0)).any()
+
+
+def _place(axes: Axes, point: ParetoPoint, cost: CostAxis, taken: Boxes, frame: Bbox) -> Annotation | None:
     """Write the point's label where nothing lies yet, or not at all."""
     for dx, dy in _OFFSETS:
         note = axes.annotate(
@@ -91,8 +100,7 @@ def _place(axes: Axes, point: ParetoPoint, cost: CostAxis, taken: list[Bbox], fr
         note.get_window_extent()
         box = Text.get_window_extent(note).padded(2)
         inside = frame.containsx(box.x0) and frame.containsx(box.x1) and frame.containsy(box.y0)
-        if inside and frame.containsy(box.y1) and not box.count_overlaps(taken):
-            taken.append(box)
+        if inside and frame.containsy(box.y1) and _is_free(box, taken):
             return note
         note.remove()
     return None
@@ -100,12 +108,17 @@ def _place(axes: Axes, point: ParetoPoint, cost: CostAxis, taken: list[Bbox], fr
 
 def label_front(axes: Axes, points: Sequence[ParetoPoint], cost: CostAxis) -> list[Annotation]:
     """Name up to LABELS of the front, those on the staircase first; a name that finds no free place is left out."""
-    taken = [_marker_box(axes, point, cost) for point in points]
+    taken = _marker_boxes(axes, points, cost)
     steps = set(zip(*staircase(points, cost.of), strict=True))
     front = [point for point in points if point.standing == "front"]
     front.sort(key=lambda point: (not point.recommended, (cost.of(point), point.value) not in steps))
-    placed = (_place(axes, point, cost, taken, axes.get_window_extent()) for point in front[:LABELS])
-    return [note for note in placed if note is not None]
+    placed: list[Annotation] = []
+    for point in front[:LABELS]:
+        note = _place(axes, point, cost, taken, axes.get_window_extent())
+        if note is not None:
+            placed.append(note)
+            taken = np.vstack([taken, Text.get_window_extent(note).padded(2).extents])
+    return placed
 
 
 def _legend_mark(axes: Axes, name: str, marker: str, face: str, edge: str, size: float = 45) -> None:
