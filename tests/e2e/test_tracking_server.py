@@ -8,9 +8,12 @@ import sys
 import numpy as np
 import pytest
 
+from sweep.reporting import report
 from sweep.tracking import Tracker
 from tests.mlflow_server import MlflowServer
 from tests.records import make_records
+from tests.settings import settings
+from tests.shown import shown_records
 from tests.tiny_tflite import mean_colour_tflite
 
 pytestmark = pytest.mark.slow
@@ -58,3 +61,29 @@ def test_a_server_keeps_records_files_and_models(server, tmp_path):
     assert loaded.returncode == 0, loaded.stderr
     lengths = np.array(json.loads(loaded.stdout))
     np.testing.assert_allclose(lengths, [1.0, 1.0], atol=1e-5)
+
+
+def test_a_report_is_written_from_a_server_alone_also_while_the_sweep_runs(server, tmp_path):
+    first, second = shown_records(2)
+    stages = tmp_path / "stages"
+    for variant in (*first.variants, *second.variants):
+        path = stages / variant.file.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(mean_colour_tflite(96))
+    (chosen,) = settings(f"paths.root={tmp_path / 'elsewhere'}", f"tracking.uri={server}", "tracking.experiment=faces")
+    folder = tmp_path / "elsewhere" / "reports" / "remote"
+    tracker = Tracker.open(tmp_path / "unused", server, "faces")
+    with tracker.sweep("remote", "python -m sweep multirun", {}, 1e-3, {"latency_ms": 500}) as run_id:
+        tracker.log_candidate(run_id, first, stages)
+        assert report(chosen) == 0
+        running = (folder / "report.html").read_text()
+        assert "The sweep is still running" in running
+        tracker.log_candidate(run_id, second, stages)
+    assert report(chosen) == 0
+    finished = (folder / "report.html").read_text()
+    assert "The sweep is still running" not in finished
+    for page, there in ((running, 1), (finished, 2)):
+        assert f"{there} complete" in page
+        assert server in page
+        assert "float gallery" in page, "also what a server keeps of the searches"
+    assert not (tmp_path / "unused").exists() or list((tmp_path / "unused").iterdir()) == []
