@@ -12,7 +12,7 @@ from analysis.figure_data import PLAIN
 from analysis.interactive import GREY, INK, RECOMMENDED, axis, fragment, lay_out, text
 from analysis.limit_data import LimitMark, limit_name, mark_kinds, rows_of, span, spots
 
-SHARES = [0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1, 2, 5, 10, 20]
+SHARES = [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20]
 
 
 def slopes_fragment(slopes: Sequence[Slope], title: str) -> str:
