@@ -72,48 +72,66 @@ def prepared(
         equalize: stretch channels over the range of their ReLU6 (`facerec_core.equalize`).
         rounding: adaptive rounds by what it does to outputs (`facerec_core.rounding`); nearest is the converter's.
     """
+    if not equalize and rounding == "nearest":
+        return arrays
+    network = restore(candidate, arrays)
     if equalize:
-        arrays = fill_relu6(arrays, candidate, largest_outputs(candidate, arrays, images))
+        arrays = fill_relu6(arrays, candidate, largest_outputs(network, candidate, images))
     if rounding == "nearest":
         return arrays
-    return round_weights(arrays, candidate, input_statistics(candidate, arrays, images))
+    assign(network, arrays, "the stretched float weights", key="quant.*.equalize")
+    return round_weights(arrays, candidate, input_statistics(network, candidate, images))
 
 
-def largest_outputs(candidate: Candidate, arrays: Arrays, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+def largest_outputs(network: Any, candidate: Candidate, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
     """For each layer with a ReLU6, by name, the largest output of each channel: float32 [c]."""
-    network = restore(candidate, arrays)
     names = [layer.name for layer in candidate_layers(candidate) if layer.relu6]
-    outputs = [tf.reduce_max(network.get_layer(f"{name}_relu").output, axis=[0, 1, 2]) for name in names]
-    found = _over_batches(keras.Model(network.input, outputs), images)
+    outputs = keras.Model(network.input, [network.get_layer(f"{name}_relu").output for name in names])
+
+    def largest(batch: Any) -> list[Any]:
+        return [tf.reduce_max(output, axis=[0, 1, 2]) for output in outputs(batch, training=False)]
+
+    found = _over_batches(largest, images)
     return {name: np.max(maxima, axis=0) for name, maxima in zip(names, found, strict=True)}
 
 
-def input_statistics(candidate: Candidate, arrays: Arrays, images: NDArray[np.uint8]) -> dict[str, InputStatistics]:
+def input_statistics(network: Any, candidate: Candidate, images: NDArray[np.uint8]) -> dict[str, InputStatistics]:
     """Mean and covariance of what each convolution's weights are multiplied with, padding included."""
-    network, layers = restore(candidate, arrays), list(convolutions(candidate))
-    seen = [_moments(network.get_layer(layer.name), layer) for layer in layers]
-    found = _over_batches(keras.Model(network.input, [each for pair in seen for each in pair]), images)
-    means = [np.stack(batches).mean(0, dtype=np.float64) for batches in found]
+    layers = list(convolutions(candidate))
+    inputs = keras.Model(network.input, [network.get_layer(layer.name).input for layer in layers])
+    paddings = [network.get_layer(layer.name).padding.upper() for layer in layers]
+
+    def moments(batch: Any) -> list[Any]:
+        seen = zip(inputs(batch, training=False), layers, paddings, strict=True)
+        return [moment for each in seen for moment in _moments(*each)]
+
+    means = [np.stack(batches).mean(0, dtype=np.float64) for batches in _over_batches(moments, images)]
     return {
         layer.name: InputStatistics(mean, second - mean[..., :, None] * mean[..., None, :])
         for layer, mean, second in zip(layers, means[::2], means[1::2], strict=True)
     }
 
 
-def _over_batches(model: Any, images: NDArray[np.uint8]) -> list[list[NDArray[np.float32]]]:
-    """Each output of the model for each whole batch of images, or for all if they are fewer."""
-    outputs: Callable[[Any], Any] = tf.function(lambda batch: model(batch, training=False), autograph=False)
+def _over_batches(measure: Callable[[Any], list[Any]], images: NDArray[np.uint8]) -> list[list[NDArray[np.float32]]]:
+    """Each value of `measure` for each whole batch of images, or for all if they are fewer."""
+    compiled: Callable[[Any], Any] = tf.function(measure, autograph=False)
     size = min(BATCH, len(images))
     starts = range(0, len(images) - size + 1, size)
-    found = [[each.numpy() for each in outputs(to_network_range(images[start : start + size]))] for start in starts]
+    found = [[each.numpy() for each in compiled(to_network_range(images[start : start + size]))] for start in starts]
     return [list(batches) for batches in zip(*found, strict=True)]
 
 
-def _moments(convolution: Any, layer: Layer) -> tuple[Any, Any]:
-    """Symbolic mean and mean outer product of the inputs to an output channel, over images and places."""
-    inputs, taps = convolution.input, layer.kernel**2
+def _moments(inputs: Any, layer: Layer, padding: str) -> tuple[Any, Any]:
+    """Mean and mean outer product of what a layer's weights are multiplied with, over images and places.
+
+    Args:
+        inputs: float32 [b, h, w, c], of the layer.
+        layer: whose weights they are.
+        padding: SAME or VALID.
+    """
+    taps = layer.kernel**2
     if layer.kernel > 1:
-        strides, padding = [1, layer.stride, layer.stride, 1], convolution.padding.upper()
+        strides = [1, layer.stride, layer.stride, 1]
         inputs = tf.image.extract_patches(inputs, [1, layer.kernel, layer.kernel, 1], strides, [1, 1, 1, 1], padding)
     if layer.kind == "depthwise":
         rows = tf.reshape(inputs, [-1, taps, layer.channels_in])

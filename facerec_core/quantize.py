@@ -83,8 +83,8 @@ def post_training(network: Any, images: NDArray[np.uint8]) -> Converted:
 
 
 @contextlib.contextmanager
-def _range_decay(decay: float) -> Iterator[None]:
-    """Let activation ranges follow the data at `decay` instead of tfmot's fixed 0.999."""
+def _range_decay(decay: Any) -> Iterator[None]:
+    """Let activation ranges follow the data at `decay`, a scalar tensor or variable, instead of tfmot's fixed 0.999."""
     from tensorflow_model_optimization.python.core.quantization.keras import quant_ops
 
     follow = quant_ops.MovingAvgQuantize
@@ -103,9 +103,13 @@ def _calibrate(quantized: Any, faces: FaceSet, recipe: Recipe, report: Report) -
     epochs = -(-options.calibration_batches // max(len(faces.labels) // batch_size, 1))
     order = shuffled_order(faces.labels, epochs, batch_size, recipe.seed)
     batches = training_batches(faces, order, batch_size, None, recipe.seed).take(options.calibration_batches)
-    with _range_decay(options.calibration_decay):
+    decay = tf.Variable(0.0, trainable=False)
+    with _range_decay(decay):
         step = tf.function(lambda images: quantized(images, training=True), autograph=False)
         for done, (images, _) in enumerate(batches, 1):
+            # The mean of the ranges seen, until so many were seen that it follows the latest ones: the first batch
+            # leaves nothing of [-6, 6].
+            decay.assign(min(options.calibration_decay, 1.0 - 1.0 / done))
             step(images)
             report(done, options.calibration_batches, "activation ranges")
 

@@ -119,15 +119,23 @@ def test_ptq_of_a_stretched_network_is_closer_to_float(arrays, faces, tmp_path):
     assert error(equalized(arrays, faces.images)) < error(arrays)
 
 
-def test_ptq_of_rounded_weights_is_closer_to_float(arrays, faces, tmp_path):
+def nearest(arrays):
+    """Each weight at the nearest step of its output channel, as the converter rounds it."""
+    out = dict(arrays)
+    for layer in convolutions(CANDIDATE):
+        kernel = arrays[kernel_key(layer)]
+        rows = kernel.reshape(-1, layer.channels_out).astype(np.float64)
+        step = np.abs(rows).max(0) / LARGEST
+        out[kernel_key(layer)] = (np.round(rows / step) * step).reshape(kernel.shape).astype(np.float32)
+    return out
+
+
+def test_the_network_with_rounded_weights_is_closer_to_float(arrays, faces):
+    """Weights alone: what int8 activations add is the same for both, and far more on a network so little trained."""
     expected = outputs(arrays, faces.images)
-
-    def error(rounding):
-        weights = prepared(CANDIDATE, arrays, faces.images, equalize=False, rounding=rounding)
-        content = post_training(restore(CANDIDATE, weights), faces.images).content
-        return distance(embed(content, faces.images, tmp_path), expected)
-
-    assert error("adaptive") < 0.96 * error("nearest")
+    adaptive = prepared(CANDIDATE, arrays, faces.images, equalize=False, rounding="adaptive")
+    errors = [distance(outputs(weights, faces.images), expected) for weights in (adaptive, nearest(arrays))]
+    assert errors[0] < 0.8 * errors[1]
 
 
 def test_rounded_weights_are_those_the_file_holds(arrays, faces):
@@ -142,7 +150,8 @@ def test_rounded_weights_are_those_the_file_holds(arrays, faces):
 
 def test_the_statistics_are_those_of_what_a_layer_reads(arrays, faces):
     images = faces.images[:8]
-    seen, network = input_statistics(CANDIDATE, arrays, images), restore(CANDIDATE, arrays)
+    network = restore(CANDIDATE, arrays)
+    seen = input_statistics(network, CANDIDATE, images)
 
     def read(name):
         return keras.Model(network.input, network.get_layer(name).input).predict(to_network_range(images), verbose=0)

@@ -133,6 +133,15 @@ def test_calibrated_ranges_are_those_of_the_data_and_not_those_of_tfmot(journey,
     assert -1.01 <= journey.weights_before["quantize_layer/quantize_layer_min:0"] < 0
 
 
+def test_one_batch_leaves_nothing_of_the_range_tfmot_starts_with(arrays, network, faces):
+    recipe = tiny_recipe(train__batch_size=len(faces.images), quant__qat__calibration_batches=1)
+    ranges = weights_by_name(calibrated(CANDIDATE, arrays, faces, recipe, silent))
+    last = keras.Model(network.input, network.get_layer("last_relu").output)
+    largest = last.predict(to_network_range(faces.images), verbose=0).max()
+    assert largest < 5.5
+    assert ranges["quant_last_relu/output_max:0"] == pytest.approx(largest, rel=0.1)
+
+
 def test_the_fake_quantised_network_starts_from_the_trained_weights(journey, arrays):
     assert np.array_equal(journey.weights_before["stem/kernel:0"], arrays["stem__kernel"])
 
