@@ -384,7 +384,8 @@ class RunRecord:
 class Progress:
     """A sign of life from a running candidate; `total` 0 means the length is not known.
 
-    `value` is the validation TAR at the target FAR of the float network after `epoch` (from 1); None in between.
+    `value` is the validation TAR at the target FAR of the float network after `epoch` (from 1); None in between. One
+    that `stays` tells of an event nobody may miss, and is shown however soon the next one comes.
     """
 
     key: str
@@ -394,3 +395,4 @@ class Progress:
     note: str = ""
     epoch: int = 0
     value: float | None = None
+    stays: bool = False

@@ -45,7 +45,8 @@ class Display:
     """Shows finished candidates and the stage of each running one; use it as a context manager.
 
     On a terminal it redraws itself. Elsewhere a line is printed whenever a candidate begins a stage and, from a
-    thread, whenever nothing was printed for some seconds. The same thread keeps the file that `status` reads.
+    thread, whenever nothing was printed for some seconds. What `stays` is a line of its own on both. The same thread
+    keeps the file that `status` reads.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, console: Console | None = None) -> None:
@@ -125,7 +126,9 @@ class Display:
         self._pace.heard(event.key, now)
         if self._live:
             self._redraw(self._live, event)
-        elif not same_stage or now - self._shown.get(event.key, 0.0) >= HEARTBEAT_SECONDS:
+        if event.stays:
+            self._print(event)
+        elif not self._live and (not same_stage or now - self._shown.get(event.key, 0.0) >= HEARTBEAT_SECONDS):
             self._print(event)
 
     def beat(self) -> None:

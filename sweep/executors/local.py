@@ -111,7 +111,8 @@ class LocalExecutor:
             except WorkerDiedError:
                 if self._ended:
                     raise CancelledError from None
-                self._hear(Progress(task.key, self._stage.get(task.key, "start"), 0, 0, "its worker process died"))
+                stage = self._stage.get(task.key, "start")
+                self._hear(Progress(task.key, stage, 0, 0, "its worker process died", stays=True))
         return lost(task, self._stage.get(task.key, "start"), str(self._log_path))
 
     @contextmanager

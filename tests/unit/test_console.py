@@ -49,6 +49,16 @@ def test_a_stage_is_announced_once_and_then_every_few_seconds(display, clock, ou
     ]
 
 
+def test_what_stays_is_printed_however_soon_other_signs_of_life_come(display, out) -> None:
+    display.progress(Progress("k", "float", 5, 9, "loss 1.5"))
+    display.progress(Progress("k", "float", 0, 0, "its worker process died", stays=True))
+    display.progress(Progress("k", "float", 0, 0, "loading TensorFlow"))
+    assert out.getvalue().splitlines() == [
+        "[0:00 0/4] 0.5@96-640 float 5/9 loss 1.5",
+        "[0:00 0/4] 0.5@96-640 float its worker process died",
+    ]
+
+
 def test_silence_is_broken_with_what_is_known(display, clock, out) -> None:
     display.doing("opening the tracker")
     display.beat()
@@ -103,11 +113,13 @@ def test_on_a_terminal_finished_lines_stay_above_the_bars(clock) -> None:
         display.name("k", "0.5@96-640")
         display.progress(Progress("k", "float", 3, 9, "loss 1.5"))
         display.progress(Progress("other", "ptq", 0, 0))
+        display.progress(Progress("other", "ptq", 0, 0, "its worker process died", stays=True))
         display._live.refresh()
         running = out.getvalue()
         display.finished("k", "validation accuracy 0.9")
         assert [task.description for task in display._live.tasks] == ["candidates", "other ptq"]
         assert (display._live.tasks[0].completed, display._live.tasks[0].total) == (1, 2)
+    assert "[0:00 0/2] other ptq its worker process died" in running
     for text in ("candidates", "0/2", "reading faces", "0.5@96-640 float", "3/9", "loss 1.5"):
         assert text in running
     assert "[0:00 1/2] 0.5@96-640: validation accuracy 0.9" in out.getvalue()
