@@ -33,7 +33,7 @@ LEAST_GAIN = 1e-4
 """A move that lowers the error of a channel by a smaller share is not worth making: all such moves together lower it by
 1 to 2 % of what is left, and take three times as long as the others."""
 CACHED = 8192
-"""So many weights are worked on at once: arrays of that size are neither paged in anew each time nor out of the cache."""
+"""So many weights are worked on at once: larger arrays are paged in anew each time, and leave the cache."""
 
 
 @dataclass(frozen=True)

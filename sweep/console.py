@@ -126,9 +126,8 @@ class Display:
         self._pace.heard(event.key, now)
         if self._live:
             self._redraw(self._live, event)
-        if event.stays:
-            self._print(event)
-        elif not self._live and (not same_stage or now - self._shown.get(event.key, 0.0) >= HEARTBEAT_SECONDS):
+        due = not same_stage or now - self._shown.get(event.key, 0.0) >= HEARTBEAT_SECONDS
+        if event.stays or (due and not self._live):
             self._print(event)
 
     def beat(self) -> None:

@@ -30,8 +30,6 @@ RECIPE = (
     "train.epochs=3",
     "quant.qat.epochs=2",
     "quant.qat.control=true",
-    "quant.ptq.rounding=nearest",  # adaptive takes its time and leaves the same kind of traces
-    "quant.qat.rounding=nearest",
     "embedding=16,24",
 )
 SWEEP = ("multirun", *RECIPE, "workers=2", "sweep=mine")
