@@ -74,7 +74,8 @@ class Task:
         if stage == "ptq":
             return content_key(stage, version, self.float_key, quant.ptq)
         if stage in {"qat", "control"}:
-            sample = quant.ptq.calibration_images if quant.qat.equalize else None
+            prepared = not quant.qat.from_scratch and (quant.qat.equalize or quant.qat.rounding == "adaptive")
+            sample = quant.ptq.calibration_images if prepared else None
             return content_key(stage, version, self.float_key, replace(quant.qat, control=False), sample)
         scheme = stage.removeprefix("eval-")
         source = self.stage_key(STAGE_OF[scheme])  # type: ignore[index]

@@ -63,6 +63,12 @@ def test_the_architecture_and_the_data_move_everything(candidate):
     assert moved(task(), replace(task(), data_fingerprint="other")) == set(STAGES)
 
 
+def test_qat_depends_on_the_calibration_images_where_its_weights_are_prepared_by_them():
+    for change in ({"quant__qat__rounding": "adaptive"}, {"quant__qat__equalize": True}):
+        one, other = (task(tiny_recipe(quant__ptq__calibration_images=count, **change)) for count in (8, 9))
+        assert moved(one, other) == AFTER[PTQ] | AFTER[QAT]
+
+
 def test_how_often_training_is_looked_at_is_no_part_of_the_identity():
     assert task(tiny_recipe(train__validate_epochs=2)).key == task().key
 
