@@ -28,11 +28,17 @@ NOISE = 0.05
 LENGTHS = (0.3, 0.5, 1.0, 2.0)
 """Distances over which accuracies are alike, of which the likeliest is taken; an axis is 1 long."""
 REFERENCE = [1.1, 1.1, 1.1]
+NOTHING = -np.inf
+"""The accuracy of a training that failed or was given up."""
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What is known of a candidate: its accuracy (None while it is trained), and whether its file keeps the limits."""
+    """What is known of a candidate, and whether its file keeps the limits.
+
+    Its accuracy is None while it is trained, and `NOTHING` where that failed or was given up: it then counts as the
+    worst that was seen, so that its neighbours are not tried one after the other.
+    """
 
     values: Values
     accuracy: float | None
@@ -51,10 +57,12 @@ def most_promising(ground: Ground, pool: Sequence[Values], trained: Sequence[Tra
     if not pool:
         return None
     told = [one for one in trained if one.accuracy is not None]
-    if len(trained) < START or len({one.accuracy for one in told}) < 2:
+    reached = np.array([one.accuracy for one in told], float)
+    seen = np.unique(reached[reached != NOTHING])
+    if len(trained) < START or len(seen) < 2:
         return pool[_layout(ground, pool, trained)]
     features = ground.features([one.values for one in told])
-    accuracies = np.array([one.accuracy for one in told], float)
+    accuracies = np.maximum(reached, seen[0])
     mean, deviation = foretell(features, accuracies, ground.features(pool))
     hoped = mean + deviation
     if objective == "single":

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
+from facerec_core.errors import OptionError
 from facerec_core.types import RunRecord
 from sweep.points import Point
 from sweep.schema import Settings
@@ -13,8 +14,10 @@ from sweep.search.feasible import Survey, Values
 from sweep.search.front import Ground, draw_pool, most_promising
 from sweep.search.objectives import Judged, judged_cost, judged_record
 from sweep.search.space import Space, identity
-from sweep.search.study import TRAINED, Finding, Study
+from sweep.search.study import CANDIDATE, TRAINED, Finding, Study
 
+REFUSED_AT_MOST = 20
+"""So many proposals in a row of values that do not go together end a search."""
 STEER_AFTER = 3
 """Proposals in a row that cannot be trained before the nearest candidate that can takes their place."""
 MakePoint = Callable[[str, Settings], Point]
@@ -26,7 +29,8 @@ class SearchSource:
     A proposal that does not fit is handed out once, so that it is recorded, and told with its known size and latency;
     one that is known already is told what is known. After `STEER_AFTER` of these in a row, the feasible candidate
     nearest to the last of them that nobody has trained is proposed instead. Where no more distinct candidates fit
-    than may be trained, all of them are listed and no sampler is asked.
+    than may be trained, all of them are listed and no sampler is asked. Values that do not go together are told as
+    failed and cost no training.
     """
 
     def __init__(self, study: Study, survey: Survey, make_point: MakePoint, say: Callable[[str], None]) -> None:
@@ -39,7 +43,7 @@ class SearchSource:
         self._open: dict[str, list[Any]] = {}  # by point: its trial, and those that proposed it meanwhile
         self._points: dict[str, str] = {}  # by candidate, the point that is out
         self._training: set[str] = set()  # those of them that fit
-        self._vain = 0
+        self._vain = self._refused = 0
         self._last: Values = {}
         trials = study.trials()
         self._untrained = 0  # handed out although they do not fit
@@ -74,22 +78,25 @@ class SearchSource:
         candidate = identity(point.settings)
         self._points.pop(candidate, None)
         self._training.discard(candidate)
-        first, *others = self._open.pop(point.key)
-        self._study.finish(first, finding)
-        for trial in others:
+        proposed = self._open.pop(point.key, [])  # empty: told with another one that comes to the same files
+        for trial in proposed[:1]:
+            self._study.finish(trial, finding)
+        for trial in proposed[1:]:
             self._study.finish(trial, Finding("repeat", finding.judged) if finding.judged else finding)
 
     def prunes(self, point: Point, epoch: int, value: float) -> bool:
         """Whether the pruner gives the point up after this epoch; never with several objectives."""
-        if self._search.pruner == "none":
+        if self._search.pruner == "none" or point.key not in self._open:
             return False
         return self._study.give_up(self._open[point.key][0], epoch, value)
 
     def _may_train(self) -> bool:
         """Whether the budget of trainings allows one more, counting those under way here and in other processes."""
-        trials = self._study.trials()
+        return bool(self._retry) or not self._is_spent(self._study.trials())
+
+    def _is_spent(self, trials: Sequence[Any]) -> bool:
         under_way = self._training | self._study.elsewhere(trials)
-        return bool(self._retry) or len(self._trained(trials) | under_way) < self._search.trials
+        return len(self._trained(trials) | under_way) >= self._search.trials
 
     def _trained(self, trials: Sequence[Any]) -> set[str]:
         found = self._study.findings(trials)
@@ -103,7 +110,7 @@ class SearchSource:
     def _failures(self, trials: Sequence[Any]) -> list[Values]:
         """Candidates that failed in earlier starts, worth another try now."""
         failed = {key for key, finding in self._study.findings(trials).items() if finding.standing == "failed"}
-        values = {identity(self._space.settings(t.params)): t.params for t in trials if self._study.whole(t)}
+        values = {t.user_attrs[CANDIDATE]: t.params for t in trials if CANDIDATE in t.user_attrs}
         return [dict(values[candidate]) for candidate in failed if candidate in values]
 
     def _proposal(self) -> Any | None:
@@ -132,11 +139,17 @@ class SearchSource:
 
     def _taken(self, trials: Sequence[Any]) -> set[str]:
         """Candidates not to be trained (again): known, under way here, or under way in another process."""
-        known = set(self._study.findings(trials)) - self._forgiven
+        known = {key for key, finding in self._study.findings(trials).items() if not self._tries_again(key, finding)}
         return known | set(self._points) | self._study.elsewhere(trials)
+
+    def _tries_again(self, candidate: str, finding: Finding) -> bool:
+        """Whether it failed in an earlier start, and nobody has trained it since."""
+        return candidate in self._forgiven and finding.standing == "failed"
 
     def _taken_up(self, trial: Any) -> Point | None:
         """A trial whose process died: its candidate again, or None when it can be finished without training."""
+        if not self._study.is_orphaned(trial):
+            return None  # another driver was quicker
         if not self._study.whole(trial):
             self._study.finish(trial, Finding("failed", None))  # killed while it was proposed: nothing was begun
             return None
@@ -146,27 +159,48 @@ class SearchSource:
     def _weighed(self, trial: Any, *, taken_up: bool = False) -> Point | None:
         """The point to hand out for a trial, or None when the trial could be told at once."""
         values = self._last = dict(trial.params)
-        settings = self._space.settings(values)
+        settings = self._settings_of(trial)
+        if settings is None:
+            return None
         candidate, name = identity(settings), self._space.name(settings, values)
         self._study.sign(trial, candidate, name)
         trials = self._study.settled(trial.number)
         known = self._study.findings(trials).get(candidate)
         earlier = trials if taken_up else [other for other in trials if other.number < trial.number]
         self._vain += 1
-        if known is not None and candidate not in self._forgiven:
+        if known is not None and not self._tries_again(candidate, known):
             self._study.finish(trial, Finding("repeat", known.judged))
             return None
         if candidate in self._points:  # it is told with the one that is under way
             self._open[self._points[candidate]].append(trial)
             return None
-        if candidate in self._study.elsewhere(earlier):
+        late = not taken_up and known is None and self._is_spent(earlier)  # other drivers asked at the same moment
+        if late or candidate in self._study.elsewhere(earlier):
             self._study.finish(trial, Finding("repeat", None))
             return None
         self._forgiven.discard(candidate)
         return self._handed_out(trial, candidate, self._make_point(name, settings))
 
+    def _settings_of(self, trial: Any) -> Settings | None:
+        """The settings of its values; None, and the trial is over, where these do not go together.
+
+        Raises:
+            OptionError: that was so many times in a row.
+        """
+        try:
+            settings = self._space.settings(dict(trial.params))
+        except OptionError as error:
+            self._study.finish(trial, Finding("refused", None))
+            self._refused, self._vain = self._refused + 1, self._vain + 1
+            if self._refused >= REFUSED_AT_MOST:
+                raise
+            self._say(f"trial {trial.number} is left out: {error}")
+            return None
+        self._refused = 0
+        return settings
+
     def _handed_out(self, trial: Any, candidate: str, point: Point) -> Point:
-        self._open[point.key] = [trial]
+        self._open.setdefault(point.key, []).append(trial)
         self._points[candidate] = point.key
         if point.feasibility.feasible:
             self._vain = 0

@@ -160,7 +160,7 @@ def read_space(base: Settings) -> Space:
     space, known = Space(base, axes), list(dotted_keys(base.config))
     for axis in axes:
         _check_key(axis.key, known)
-        for value in axis.lattice if axis.finite else (axis.lattice[0], axis.lattice[-1]):
+        for value in axis.lattice:
             space.settings({axis.key: value})
     return space
 

@@ -12,7 +12,7 @@ from typing import Any
 from facerec_core.errors import OptionError, StorageError
 from sweep.owner import Owner
 from sweep.schema import SearchSettings, Settings
-from sweep.search.front import Trained
+from sweep.search.front import NOTHING, Trained
 from sweep.search.objectives import DIRECTIONS, TITLES, Judged
 from sweep.search.samplers import distributions, make_pruner, make_sampler
 from sweep.search.space import Space, Value
@@ -118,20 +118,29 @@ class Study:
         return found
 
     def trained(self, trials: Iterable[Any]) -> list[Trained]:
-        """Every candidate that is or was trained to its end, here or in an earlier sweep, once."""
-        from optuna.trial import TrialState
-
+        """Every candidate that is or was trained, to its end or not, here or in an earlier sweep, once."""
         found: dict[str, Trained] = {}
         for trial in trials:
             candidate = trial.user_attrs.get(CANDIDATE)
-            if candidate is None or candidate in found:
+            if candidate is None or (candidate in found and found[candidate].accuracy != NOTHING):
                 continue
-            if trial.state == TrialState.RUNNING:
-                found[candidate] = Trained(trial.params, None)
-            elif (finding := self._told_of(trial)[1]) and finding.standing in ("trained", "reused") and finding.judged:
-                fits = all(value <= 0 for value in finding.judged.violations.values())
-                found[candidate] = Trained(trial.params, finding.judged.values[0], fits)
+            told = self._trained_of(trial)
+            if told is not None:
+                found[candidate] = told
         return list(found.values())
+
+    def _trained_of(self, trial: Any) -> Trained | None:
+        from optuna.trial import TrialState
+
+        if trial.state == TrialState.RUNNING:
+            return Trained(trial.params, None)
+        finding = self._told_of(trial)[1]
+        if finding is None or finding.standing == "infeasible":
+            return None
+        if finding.judged is None or finding.standing in ("pruned", "failed"):
+            return Trained(trial.params, NOTHING, fits=False)
+        fits = all(value <= 0 for value in finding.judged.violations.values())
+        return Trained(trial.params, finding.judged.values[0], fits)
 
     def _told_of(self, trial: Any) -> tuple[str, Finding | None]:
         """What a finished trial tells of a candidate; it is read once, since it does not change any more."""
@@ -148,6 +157,14 @@ class Study:
         abandoned = [t for t in trials if t.state == TrialState.RUNNING and self._is_orphan(t)]
         with storage_errors(self.where):
             return [Trial(self.optuna, trial._trial_id) for trial in abandoned]
+
+    def is_orphaned(self, trial: Any) -> bool:
+        """Whether a trial still is one of `orphans`: another process may have taken it up since."""
+        from optuna.trial import TrialState
+
+        with storage_errors(self.where):
+            now = self.optuna._storage.get_trial(trial._trial_id)
+        return now.state == TrialState.RUNNING and self._is_orphan(now)
 
     def elsewhere(self, trials: Iterable[Any]) -> set[str]:
         """Candidates that another living process is training."""

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from sweep.search.feasible import survey
-from sweep.search.front import START, Ground, Trained, draw_pool, foretell, most_promising
+from sweep.search.front import NOTHING, START, Ground, Trained, draw_pool, foretell, most_promising
 from sweep.search.space import identity, read_space
 from tests.searching import names, search, trained
 from tests.settings import composer
@@ -97,6 +97,17 @@ def test_what_broke_a_limit_in_its_file_teaches_but_is_not_on_the_front():
     broken = [dataclasses.replace(one, fits=False) for one in known]
     left = [values for index, values in enumerate(pool) if index % 3]
     assert most_promising(Ground(found), left, broken, "multi") in left
+
+
+def test_what_failed_counts_as_tried_and_as_the_worst():
+    found = surveyed(*LOOSE)
+    ground, pool = Ground(found), pool_of(found)
+    failed = [Trained(values, NOTHING, fits=False) for values in pool[:START]]
+    left = pool[START:]
+    assert most_promising(ground, left, failed, "single") in left
+    known = told(pool[::3])
+    hoped = most_promising(ground, pool, known, "single")
+    assert most_promising(ground, pool, [*known, Trained(hoped, NOTHING, fits=False)], "single") != hoped
 
 
 @pytest.mark.parametrize("axis", ["train.margin=interval(0.1,0.5)", "train.learning_rate=tag(log,interval(5e-4,5e-3))"])

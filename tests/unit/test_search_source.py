@@ -12,6 +12,7 @@ from facerec_core.errors import OptionError
 from facerec_core.types import Failure
 from sweep.owner import Owner
 from sweep.search.objectives import judged_record
+from sweep.search.space import Space
 from tests.searching import names, search, trained
 
 SAMPLERS = ("tpe", "nsga2", "nsga3", "random")
@@ -156,6 +157,60 @@ def test_a_failed_candidate_is_tried_again_at_the_next_start_only(tmp_path):
     second = search(tmp_path, "width=0.35", "res=96,128")
     assert sorted(names(second.carry_through())) == ["0.35@128-448", "0.35@96-448"]
     assert search(tmp_path, "width=0.35", "res=96,128").carry_through() == []
+
+
+def test_the_default_sampler_walks_away_from_what_fails(tmp_path):
+    """Learning rates above 2e-3 diverge: they are not proposed one after the other."""
+    lines = ("width=0.35", "res=96", "train.learning_rate=tag(log,interval(1e-4,1e-2))", "search.trials=8")
+
+    def diverging(point):
+        if point.settings.recipe.train.learning_rate < 2e-3:
+            return trained(point)
+        return dataclasses.replace(trained(point), status="failed", variants=(), failure=Failure("train", "nan", ""))
+
+    found = search(tmp_path, *lines)
+    found.carry_through(diverging)
+    assert standings(found.study)["failed"] <= 4
+
+
+def test_values_that_do_not_go_together_cost_no_training(tmp_path, monkeypatch):
+    whole = Space.settings
+
+    def settings(space, values):
+        if values.get("train.learning_rate", 0) > 2e-3:
+            raise OptionError("train.learning_rate", "large", "small beside the rest")
+        return whole(space, values)
+
+    rate = "train.learning_rate=tag(log,interval(5e-4,5e-3))"
+    lines = ("width=0.35", "res=96", rate, "search.sampler=random", "search.trials=6")
+    found = search(tmp_path, *lines)
+    monkeypatch.setattr(Space, "settings", settings)
+    assert len(found.carry_through()) == 6
+    assert standings(found.study)["refused"] > 0
+    assert any("is left out: train.learning_rate: got 'large'" in line for line in found.said)
+    assert not [trial for trial in found.study.trials() if trial.state.name == "RUNNING"]
+
+
+def test_values_that_come_to_the_same_files_are_told_together(tmp_path):
+    found = search(tmp_path, "width=0.35", "res=96", "train.validate_epochs=1,2", "search.trials=2")
+    one, other = found.source.ask(), found.source.ask()
+    assert one.key == other.key
+    for point in (one, other):
+        found.source.tell(point, trained(point))
+    assert all(trial.state.is_finished() for trial in found.study.trials())
+
+
+def test_an_unfinished_trial_is_taken_up_by_one_driver(tmp_path, monkeypatch):
+    lines = (*LOOSE, "search.trials=3")
+    with monkeypatch.context() as patch:
+        as_another_process(patch)
+        killed = search(tmp_path, *lines)
+        lost = [killed.source.ask(), killed.source.ask()]
+    one, other = search(tmp_path, *lines), search(tmp_path, *lines)
+    assert len(one.source._orphans) == len(other.source._orphans) == 2
+    assert names(one.carry_through(most=2)) == names(lost)
+    assert len(other.carry_through()) == 1
+    assert standings(one.study)["trained"] == 3
 
 
 def test_more_trials_go_on_with_the_same_study(tmp_path):
