@@ -98,9 +98,10 @@ def tar_at(evaluation: Evaluation, far: float) -> float | None:
 
 
 def choose_metric(records: Sequence[RunRecord], target_far: float) -> Metric:
-    """TAR at `target_far`, else at the smallest listed FAR that every int8 variant resolves, else accuracy."""
+    """TAR at `target_far`, else at the nearest listed FAR that every int8 variant has, above first, else accuracy."""
     evaluations = [v.validation for r in records for v in r.variants if v.scheme in DEPLOYABLE]
-    for far in (target_far, *sorted(LISTED_FARS)):
+    above = sorted(far for far in LISTED_FARS if far > target_far)
+    for far in (target_far, *above, *sorted(set(LISTED_FARS) - {target_far, *above}, reverse=True)):
         if all(tar_at(evaluation, far) is not None for evaluation in evaluations):
             chosen: float | None = far
             break
@@ -110,6 +111,8 @@ def choose_metric(records: Sequence[RunRecord], target_far: float) -> Metric:
         return Metric(target_far)
     floor = max(evaluation.far_floor for evaluation in evaluations)
     reason = f"is not defined on every validation split (the pairs resolve a FAR of {floor:.2g} at best)"
+    if target_far >= floor:
+        reason = "was not computed for every candidate (it is where the sweep has it as target_far)"
     return Metric(chosen, f"TAR at the target FAR {far_label(target_far)} {reason}")
 
 
@@ -142,7 +145,7 @@ def _standing(record: RunRecord, variant: VariantRecord | None, checks: tuple[Li
         return record.status
     if variant is not None and variant.scheme not in DEPLOYABLE:
         return "reference"
-    if limits.violated or record.status == "infeasible":
+    if limits.violated or (record.status == "infeasible" and not limits.undecided):
         return "infeasible"
     return "undecided" if limits.undecided else "dominated"
 

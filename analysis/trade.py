@@ -70,7 +70,7 @@ def relaxations(selection: Selection) -> tuple[Relaxation, ...]:
     alone: dict[str, list[tuple[LimitCheck, Entry]]] = {}
     for entry in selection.having("infeasible", "undecided"):
         unmet = [check for check in entry.checks if check.verdict != "ok"]
-        if len(unmet) == 1:
+        if len(unmet) == 1 and unmet[0].excess > 0:  # what only was never measured is not admitted by a higher limit
             alone.setdefault(unmet[0].name, []).append((unmet[0], entry))
     return tuple(found for held in alone.values() for found in _bought(held, selection.recommended))
 

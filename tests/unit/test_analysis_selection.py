@@ -133,7 +133,16 @@ def test_a_target_that_is_not_listed_uses_the_rate_realised_on_validation():
     metric = choose_metric(records, 5e-3)
     assert (metric.name, metric.fallback) == ("tar_at_far_5e-3", "")
     assert metric.of(records[0].variants[1].validation) == records[0].variants[1].validation.realised_tar
-    assert choose_metric(make_records(4), 2e-3).name == "tar_at_far_1e-4"
+    other = choose_metric(make_records(4), 2e-3)
+    assert other.name == "tar_at_far_1e-2", "the nearest above, not a far stricter one"
+    assert "2e-3 was not computed for every candidate" in other.fallback
+
+
+def test_an_untrained_candidate_whose_limit_is_undecided_is_undecided():
+    *rest, last = make_records(4)
+    untrained = dataclasses.replace(with_checks(last, "ok", "undecided"), status="infeasible", variants=())
+    (entry,) = select([*rest, untrained], about()).having("undecided")
+    assert (entry.record.key, entry.variant) == (last.key, None)
 
 
 def test_names_tell_candidates_apart():
