@@ -32,7 +32,7 @@ def act(request: Request) -> int:
     with locked(path):
         before = read_gallery(path) if path.exists() else new_gallery(request, network)
         check_made_with(before, network.model, f"--gallery: {path}")
-        _refuse_changes(request, before)
+        refuse_changes(request, before)
         gallery, added = with_person(before, name, fingerprints(request, network, before.preparation))
         write_gallery(path, gallery)
     _report(request, gallery, name, added, warnings_of(request, network))
@@ -47,8 +47,12 @@ def new_gallery(request: Request, network: Network) -> Gallery:
     return Gallery(network.model, network.preparation, request.flags.method or "best", thresholds)
 
 
-def _refuse_changes(request: Request, gallery: Gallery) -> None:
-    """Fingerprints of one gallery are made and judged alike; what was chosen when it was made stays."""
+def refuse_changes(request: Request, gallery: Gallery) -> None:
+    """Fingerprints of one gallery are made and judged alike; what was chosen when it was made stays.
+
+    Raises:
+        UsageError: a flag asks for something else.
+    """
     flags = request.flags
     threshold = gallery.thresholds[0].threshold
     chosen = (

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from facerec_core.data.images import resize_face
 from facerec_core.data.tree import visible_fault
-from facerec_core.errors import BrokenImageError, DataError
+from facerec_core.errors import BrokenImageError, DataError, FacerecError
 from facerec_core.gallery.names import canonical_name, printable
 from facerec_core.types import Candidate
 from sweep.gallery.faces import prepared_face
@@ -99,10 +99,10 @@ class Desk:
         self._one_at_a_time = threading.Lock()
 
     def enrol(self, name: str, photos: Sequence[Photo]) -> Enrolled:
-        """Enrol photos of one person with every variant, or with none.
+        """Enrol photos of one person with every variant, or with none unless a disk fails between two galleries.
 
         Raises:
-            DataError: a name that is none, a broken image, or no photo.
+            DataError: a name that is none, a broken image, no photo, or a fingerprint that cannot be compared.
             StorageError: a gallery cannot be written.
         """
         kept = canonical_name(name, "name")
@@ -110,6 +110,8 @@ class Desk:
             raise DataError("got no photo, allowed: one or more of the person to enrol")
         with self._one_at_a_time:
             made = {key: self._fingerprints(one, photos) for key, one in self.variants.items()}
+            for key, fingerprints in made.items():
+                self.variants[key].people.check(kept, fingerprints)
             added = [self.variants[key].people.enrol(kept, fingerprints) for key, fingerprints in made.items()]
         return Enrolled(kept, max(added), len(photos) - max(added))
 
@@ -136,10 +138,19 @@ class Desk:
         """Take a person out of every variant; returns the most photos that went from one.
 
         Raises:
-            StorageError: a gallery cannot be written.
+            DataError: a gallery is damaged; the person is out of the others.
+            StorageError: a gallery cannot be written; the person is out of the others.
         """
+        removed, troubles = [], []
         with self._one_at_a_time:
-            return max(variant.people.remove(name) for variant in self.variants.values())
+            for variant in self.variants.values():
+                try:
+                    removed.append(variant.people.remove(name))
+                except FacerecError as error:
+                    troubles.append(error)
+        if troubles:
+            raise troubles[0]
+        return max(removed)
 
     def people(self) -> tuple[Person, ...]:
         """Everybody, by name.

@@ -68,14 +68,14 @@ class Enrolment:
     async def _enrol(self) -> None:
         name, photos = self._name.value, tuple(self._photos)
         self._message.clear()
-        self._button.props("loading")
+        self._disable(True)
         try:
             done = await asyncio.to_thread(self._desk.enrol, name, photos)
         except FacerecError as error:
             self._say(str(error))
             return
         finally:
-            self._button.props(remove="loading")
+            self._disable(False)
         self._photos.clear()
         self._waiting.clear()
         self._name.value = ""
@@ -94,6 +94,12 @@ class Enrolment:
         self._show_people()
         await self._changed()
 
+    def _disable(self, busy: bool) -> None:
+        """While somebody is enrolled nothing more can be dropped or typed, which would be lost afterwards."""
+        self._button.props("loading") if busy else self._button.props(remove="loading")
+        for one in (self._upload, self._name):
+            one.set_enabled(not busy)
+
     def _say(self, message: str) -> None:
         self._message.clear()
         with self._message:
@@ -102,7 +108,11 @@ class Enrolment:
     def _show_people(self) -> None:
         self._list.clear()
         with self._list:
-            people = self._desk.people()
+            try:
+                people = self._desk.people()
+            except FacerecError as error:
+                show_trouble(str(error))
+                return
             if not people:
                 ui.label("Nobody is enrolled yet.").classes("muted")
             for person in people:

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facerec_core.errors import OptionError, StorageError
+from facerec_core.gallery.files import read_gallery
 from facerec_core.latency.board import BoardSpec
 from facerec_core.types import DEPLOYABLE, SCHEMES, Candidate
 from sweep.compose import Composer
 from sweep.export import Request as ExportRequest
 from sweep.export.candidates import choose
 from sweep.gallery import Request
-from sweep.gallery.enroll import SUFFIX, new_gallery
+from sweep.gallery.enroll import SUFFIX, new_gallery, refuse_changes
 from sweep.gallery.models import Network, found_in, network_of, open_network, pick_threshold
 from sweep.schema import Settings
 from sweep.studio.board import Boards, with_first
@@ -45,6 +46,7 @@ def open_desk(flags: Namespace, composer: Composer, command: str) -> Desk:
     Raises:
         DataError: no int8 network, or a gallery of another one.
         OptionError: no such candidate.
+        UsageError: a flag contradicts a gallery that is there.
         StorageError: a file or folder cannot be used.
         TrackingError: there is no sweep.
     """
@@ -118,7 +120,11 @@ def gallery_file(stem: Path, key: str) -> Path:
 
 def _people(request: Request, network: Network, stem: Path, key: str) -> People:
     if key in (*DEPLOYABLE, NO_SCHEME):
-        return GalleryPeople(gallery_file(stem, key), new_gallery(request, network))
+        path = gallery_file(stem, key)
+        people = GalleryPeople(path, new_gallery(request, network))
+        if path.exists():
+            refuse_changes(request, read_gallery(path))
+        return people
     threshold = pick_threshold(request, network.thresholds, f"the variant {key}")
     return MemoryPeople(network.preparation, threshold, request.flags.method or "best")
 

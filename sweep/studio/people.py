@@ -44,6 +44,9 @@ class People(Protocol):
     def counts(self) -> dict[str, int]:
         """How many fingerprints each person has, by name."""
 
+    def check(self, name: str, fingerprints: NDArray[Any]) -> None:
+        """Raise what `enrol` would of these fingerprints, and write nothing."""
+
     def enrol(self, name: str, fingerprints: NDArray[Any]) -> int:
         """Add a person's fingerprints; returns how many of them are new."""
 
@@ -89,6 +92,10 @@ class GalleryPeople:
         gallery = self._read()
         return dict(zip(gallery.names, gallery.counts, strict=True))
 
+    def check(self, name: str, fingerprints: NDArray[Any]) -> None:
+        """Make the gallery with them, in memory."""
+        with_person(self._read(), name, fingerprints)
+
     def enrol(self, name: str, fingerprints: NDArray[Any]) -> int:
         """Write the gallery with them."""
         with locked(self.path):
@@ -130,6 +137,9 @@ class MemoryPeople:
     def counts(self) -> dict[str, int]:
         """Fingerprints by name, in the order of names."""
         return {name: len(self._known[name]) for name in sorted(self._known)}
+
+    def check(self, name: str, fingerprints: NDArray[Any]) -> None:
+        """Memory takes any."""
 
     def enrol(self, name: str, fingerprints: NDArray[Any]) -> int:
         """Keep them at unit length; the same fingerprint is kept once."""

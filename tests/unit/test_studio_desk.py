@@ -71,6 +71,17 @@ def photo(*colour: int, seed: int = 0) -> Photo:
     return Photo(f"{colour}.png", out.getvalue())
 
 
+def flat_picture(level: int) -> bytes:
+    """A file of one grey, without noise."""
+    from io import BytesIO
+
+    from PIL import Image
+
+    out = BytesIO()
+    Image.new("RGB", (20, 20), (level,) * 3).save(out, "PNG")
+    return out.getvalue()
+
+
 RED, GREEN, GREY_BLUE = (220, 40, 40), (40, 220, 40), (60, 60, 220)
 
 
@@ -151,6 +162,21 @@ def test_a_broken_photo_is_named_and_nobody_is_enrolled(desk, bad, reason) -> No
 def test_what_is_no_name_is_refused(desk, name) -> None:
     with pytest.raises(DataError, match=r"^name: got"):
         desk.enrol(name, [photo(*RED)])
+
+
+def test_a_fingerprint_that_int8_cannot_compare_enrols_nobody_anywhere(desk) -> None:
+    grey = Photo("grey.png", flat_picture(128))
+    with pytest.raises(DataError):
+        desk.enrol("Ada", [grey])
+    assert desk.people() == ()
+
+
+def test_whoever_is_removed_leaves_the_other_galleries_when_one_is_damaged(desk, tmp_path) -> None:
+    desk.enrol("Ada", [photo(*RED)])
+    (tmp_path / "people-qat_int8.fpdb").write_bytes(b"FPDB")
+    with pytest.raises(DataError, match="damaged"):
+        desk.remove("Ada")
+    assert desk.variants["float32"].people.counts() == {}
 
 
 def test_enrolling_takes_a_photo(desk) -> None:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from sweep.cli import main
 from sweep.studio.opening import gallery_file
@@ -56,6 +57,15 @@ def test_a_damaged_gallery_is_refused_before_there_is_a_page(refusal, tmp_path) 
     (tmp_path / "people-int8.fpdb").write_bytes(b"FPDB")
     said = refusal("--model", "net.tflite", "--threshold", "0.5", "--gallery", "people.fpdb")
     assert "people-int8.fpdb: got a damaged gallery" in said
+
+
+def test_a_flag_that_contradicts_a_gallery_is_refused_as_enroll_does(refusal, tmp_path, capsys) -> None:
+    Image.new("RGB", (64, 64), (200, 30, 30)).save(tmp_path / "ada.png")
+    made = ["--model", "net.tflite", "--threshold", "0.5"]
+    assert main(["enroll", *made, "--gallery", "people-int8.fpdb", "--name", "Ada", "ada.png"]) == 0
+    capsys.readouterr()
+    said = refusal("--model", "net.tflite", "--threshold", "0.9", "--gallery", "people.fpdb")
+    assert said.startswith("--threshold: got 0.9, allowed: 0.5")
 
 
 def test_galleries_lie_beside_each_other() -> None:
