@@ -247,7 +247,7 @@ class Tracker:
         One that is refused stays where it is, and so do those of a sweep that another process carries through.
         """
         sent = 0
-        for path, unsent in self._outbox.waiting():
+        for path, unsent in self._outbox.waiting(self._patience.say):
             try:
                 sent += self._send_again(path, unsent)
             except (StorageError, TrackingError) as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,11 +46,11 @@ class Outbox:
             OSError: the folder cannot be written, or the disk is full.
         """
         path = self._root / FOLDER / sweep / f"{record.key}.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
         unsent = Unsent(self._tracker, self._experiment_id, sweep, sweep_run_id, self._relative(model_dir), record)
+        content = dump_record(unsent).encode()
         temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
         try:
-            write_file(temporary, dump_record(unsent).encode())
+            _write_below(temporary, content)
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
@@ -63,20 +63,20 @@ class Outbox:
             path.parent.rmdir()
             path.parent.parent.rmdir()
 
-    def waiting(self) -> Iterator[tuple[Path, Unsent]]:
-        """What was left behind for this tracker; files for another one stay where they are.
+    def waiting(self, say: Callable[[str], None]) -> Iterator[tuple[Path, Unsent]]:
+        """What was left behind for this tracker; files for another one stay where they are, as do unreadable ones.
 
-        Raises:
-            StorageError: a file cannot be read.
+        Args:
+            say: told which file cannot be read, and why.
         """
         for path in sorted((self._root / FOLDER).glob("*/*.json")):
             try:
-                text = path.read_text(encoding="utf-8")
+                unsent = parse_record(Unsent, path.read_text(encoding="utf-8"), "its content")
             except FileNotFoundError:  # another process has just sent it
                 continue
-            except (OSError, UnicodeDecodeError) as error:
-                raise StorageError(f"cannot read {path}: {error}; move the file away") from error
-            unsent = parse_record(Unsent, text, str(path))
+            except (OSError, UnicodeDecodeError, StorageError) as error:
+                say(f"{path} cannot be sent and stays there until it is moved away: {error}")
+                continue
             if (unsent.tracker, unsent.experiment_id) == (self._tracker, self._experiment_id):
                 yield path, unsent
 
@@ -87,3 +87,16 @@ class Outbox:
     def _relative(self, folder: Path) -> str:
         absolute = folder.absolute()
         return str(absolute.relative_to(self._root) if absolute.is_relative_to(self._root) else absolute)
+
+
+def _write_below(path: Path, content: bytes) -> None:
+    """Write a file, and its folder again should another driver remove it, empty as it was, in between."""
+    for last in (False, True):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            write_file(path, content)
+        except FileNotFoundError:
+            if last:
+                raise
+        else:
+            return

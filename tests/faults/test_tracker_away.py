@@ -149,6 +149,19 @@ def test_what_a_killed_process_left_is_closed_and_sent(root, record) -> None:
     assert tracker.known_records(sweep) == {record.key: record}
 
 
+@pytest.mark.parametrize("content", [b"{}", b"{", b"\xff"])
+def test_a_record_that_cannot_be_read_is_named_and_stops_nothing(root, record, content) -> None:
+    said = []
+    tracker = started(root, said)
+    *_, path = left_behind(tracker, root, record, GONE)
+    broken = path.with_name("broken.json")
+    broken.write_bytes(content)
+    with started(root, said).sweep("another", "command", {}, 1e-3, {}):
+        assert not path.exists(), "the other one is sent"
+    assert [line for line in said if line.startswith(f"{broken} cannot be sent and stays there")]
+    assert broken.exists()
+
+
 @pytest.mark.parametrize(
     "owner",
     [Owner("another machine", 1, 1.0), Owner(Owner.here().host, 1, psutil.Process(1).create_time())],
