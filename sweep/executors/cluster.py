@@ -39,10 +39,13 @@ def open_cluster(
     """
     try:
         from distributed import Client
+        from distributed.comm.registry import get_backend
     except ModuleNotFoundError as error:
         hint = "pip install 'facerec-sweep[dask]'"
         raise OptionError("executor.kind", "dask", "local, inprocess, or dask where it is installed", hint) from error
     try:
+        # Asked first: a client that fails on it stays behind, half open, until it is collected.
+        get_backend(str(options.address).partition("://")[0] if "://" in str(options.address) else "tcp")
         client = Client(options.address, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError) as error:
         allowed = "the address of a Dask scheduler that is running, tcp://HOST:PORT"
@@ -197,7 +200,8 @@ class DaskExecutor:
 
     def _leave(self) -> None:
         (self._site.stages / self._token).unlink(missing_ok=True)
-        with suppress(OSError, TimeoutError):
-            if self._client.status == "running":
+        if self._client.status == "running":
+            with suppress(OSError, TimeoutError):
                 self._client.run(clear_scratch, self._options.scratch, self._token, on_error="ignore")
+        with suppress(OSError, TimeoutError):
             self._client.close(timeout=CONNECT_SECONDS)

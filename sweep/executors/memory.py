@@ -12,18 +12,25 @@ from facerec_core.errors import OptionError
 GB = 1e9
 LEAST_GB = 1.0
 """What a worker needs at the very least: TensorFlow alone, imported and having converted a network, holds as much."""
-_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+_GROUPS = Path("/sys/fs/cgroup")
+_LIMITS = {"memory.max": "memory.current", "memory/memory.limit_in_bytes": "memory/memory.usage_in_bytes"}
+"""Where a container's limit stands, version 2 and 1, and what is taken of it."""
 
 
 def machine_bytes() -> int:
     """The machine's memory, or what a container is allowed of it."""
-    limits = [int(text) for path in _LIMITS if (text := _content(path)).isdecimal()]
-    return int(min([psutil.virtual_memory().total, *limits]))
+    return int(min([psutil.virtual_memory().total, *(limit for limit, _ in _container())]))
 
 
 def free_bytes() -> int:
-    """What new processes can have without anything being swapped out."""
-    return int(psutil.virtual_memory().available)
+    """What new processes can have without anything being swapped out, or a container's limit being reached."""
+    return int(min([psutil.virtual_memory().available, *(max(limit - taken, 0) for limit, taken in _container())]))
+
+
+def _container() -> list[tuple[int, int]]:
+    """Bytes a container may have, and bytes it has; empty where there is no limit."""
+    texts = [(_content(_GROUPS / limit), _content(_GROUPS / taken)) for limit, taken in _LIMITS.items()]
+    return [(int(limit), int(taken or 0)) for limit, taken in texts if limit.isdecimal()]
 
 
 def share_bytes(workers: int, memory_gb: float | None) -> float:

@@ -68,6 +68,21 @@ def until(executor, condition) -> list:
     return events
 
 
+@pytest.mark.parametrize(
+    ("limit", "taken"),
+    [("memory.max", "memory.current"), ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes")],
+)
+def test_what_is_free_of_a_container_is_less_than_what_the_machine_has(tmp_path, monkeypatch, limit, taken) -> None:
+    monkeypatch.setattr(memory, "_GROUPS", tmp_path)
+    unlimited = memory.machine_bytes()
+    (tmp_path / limit).parent.mkdir(exist_ok=True)
+    (tmp_path / limit).write_text("max\n")
+    assert memory.machine_bytes() == unlimited
+    (tmp_path / limit).write_text("50000000\n")
+    (tmp_path / taken).write_text("30000000\n")
+    assert (memory.machine_bytes(), memory.free_bytes()) == (50_000_000, 20_000_000)
+
+
 def test_more_workers_than_cores_are_warned_of_and_more_than_memory_allows_refused(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(memory, "machine_bytes", lambda: 8e9)
     said = []
