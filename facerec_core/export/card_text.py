@@ -211,6 +211,10 @@ def _latency(latency: Mapping[str, Any]) -> Iterator[str]:
     )
 
 
+def _amount(value: float, unit: str) -> str:
+    return f"{value:,.0f}" if unit == "bytes" else f"{value:,.6g}"
+
+
 def _limits(limits: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     if not limits:
         return
@@ -218,9 +222,9 @@ def _limits(limits: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         (
             plain(one["name"]),
             plain(one["figure"]),
-            f"{one['value']:,.6g}" if one["unit"] != "bytes" else f"{one['value']:,.0f}",
-            f"{one['limit']:,.0f} {one['unit']}",
-            f"{-one['excess']:,.0f} {one['unit']}",
+            _amount(one["value"], one["unit"]),
+            f"{_amount(one['limit'], one['unit'])} {one['unit']}",
+            f"{_amount(-one['excess'], one['unit'])} {one['unit']}",
             one["verdict"],
         )
         for one in limits

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facerec_core.errors import OptionError
+from sweep.gallery import OVERRIDE
 
 if TYPE_CHECKING:
     from sweep.compose import Composer
@@ -40,8 +41,8 @@ def run(flags: Namespace, composer: Composer, command: str) -> int:
     """
     if not flags.out:
         raise OptionError("--out", None, "a folder that is new or empty", "such as --out firmware")
-    overrides = [argument for argument in flags.overrides if "=" in argument]
-    images = tuple(argument for argument in flags.overrides if "=" not in argument)
+    overrides = [argument for argument in flags.overrides if OVERRIDE.match(argument)]
+    images = tuple(argument for argument in flags.overrides if not OVERRIDE.match(argument))
     request = Request(
         settings=composer.one(overrides),
         candidate=flags.candidate,

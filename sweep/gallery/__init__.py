@@ -27,7 +27,7 @@ ACTIONS = {
 """The actions of `gallery` and their modules, which have `act(request) -> int`, the exit status."""
 
 _TAKES = {"list": (), "info": (), "remove": ("name",), "export": ("out",)}
-_OVERRIDE = re.compile(r"[+~]{0,2}[A-Za-z_][\w.@]*=")
+OVERRIDE = re.compile(r"[+~]{0,2}[A-Za-z_][\w.@]*=")
 """An image whose name looks like KEY=VALUE is written with its folder, `./a=b.jpg`."""
 
 
@@ -71,8 +71,8 @@ def run(verb: str, flags: Namespace, composer: Composer) -> int:
             raise OptionError("gallery", action, ", ".join(ACTIONS), "such as `gallery list --gallery people.fpdb`")
         _refuse_flags(action, flags)
         module = ACTIONS[action]
-    overrides = [argument for argument in arguments if _OVERRIDE.match(argument)]
-    images = tuple(argument for argument in arguments if not _OVERRIDE.match(argument))
+    overrides = [argument for argument in arguments if OVERRIDE.match(argument)]
+    images = tuple(argument for argument in arguments if not OVERRIDE.match(argument))
     if verb == "gallery" and images:
         raise UsageError(f"gallery {action}: got {images[0]!r}, allowed: flags and KEY=VALUE")
     keys = tuple(line.lstrip("+~").partition("=")[0] for line in overrides)

@@ -6,6 +6,7 @@ import errno
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,9 +18,10 @@ from facerec_core.export.card_text import card_markdown, plain, rate
 from facerec_core.export.folder import appearing, to_json, write_files
 from facerec_core.export.host_build import LibrarySize
 from facerec_core.export.verification import Agreement, check_agreement, check_end_to_end, resolved_metric
-from facerec_core.types import Candidate, IdentificationRates, Interval, OverDraws, TensorScale
+from facerec_core.types import Candidate, IdentificationRates, Interval, LimitCheck, OverDraws, TensorScale
 from sweep.arguments import parse_flags
-from sweep.export.checks import check_limits, images_to_judge
+from sweep.export import run as export_run
+from sweep.export.checks import check_folder, check_limits, images_to_judge
 from tests.records import make_groups, make_limit, make_record, with_groups
 from tests.unit.test_export_sources import FACTS
 
@@ -58,6 +60,27 @@ def test_the_page_states_the_figures_of_the_record() -> None:
     assert "5 of 5 fingerprints exactly" in page
     assert "that of the package tflite-micro 0.1." in page
     assert "no groups were given" in page
+
+
+def test_a_limit_is_not_rounded_until_it_contradicts_its_verdict() -> None:
+    close = LimitCheck("latency_ms", "latency_high_ms", 12.4, 12.5, "ms", -0.1, "ok")
+    page = card_markdown(model_card(subject(limits=(close,))))
+    assert "| latency_ms | latency_high_ms | 12.4 | 12.5 ms | 0.1 ms | ok |" in page
+
+
+def test_the_folder_one_is_in_is_refused_before_anything_is_checked(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OptionError, match="beside or below the one you are in"):
+        check_folder(SimpleNamespace(out=Path(), flags=SimpleNamespace(force=False)))
+
+
+def test_an_image_whose_name_has_an_equals_sign_is_an_image(monkeypatch) -> None:
+    asked = []
+    composer = SimpleNamespace(one=lambda overrides: asked.append(overrides))
+    monkeypatch.setattr("sweep.export.act.act", lambda request: asked.append(request.images) or 0)
+    flags = parse_flags("export", ["./a=b.jpg", "c.jpg", "sweep=demo", "--out", "fw"])
+    assert export_run(flags, composer, "export") == 0
+    assert asked == [["sweep=demo"], ("./a=b.jpg", "c.jpg")]
 
 
 def test_groups_are_listed() -> None:
