@@ -38,12 +38,12 @@ def check_folder(request: Request) -> None:
         return
     if not out.is_dir() or out.is_symlink():
         raise OptionError("--out", str(out), "a folder")
-    if out.resolve() == Path.cwd():
-        raise OptionError("--out", str(out), "a folder beside or below the one you are in, which cannot be replaced")
     if any(out.iterdir()):
         if not request.flags.force:
             raise OptionError("--out", str(out), "a folder that is new or empty", "--force replaces what is in it")
         _refuse_precious(out, request.settings.paths.folder)
+    elif out.resolve() == Path.cwd():
+        raise OptionError("--out", str(out), "a folder beside or below the one you are in, which cannot be replaced")
 
 
 def _refuse_precious(out: Path, root: Path) -> None:

@@ -10,6 +10,7 @@ from analysis.records import SweepInfo
 from analysis.selection import Metric, select
 from analysis.sentences import notices, relaxation_text, why
 from analysis.trade import hypervolume, relaxations
+from analysis.wording import reasons
 from facerec_core.bootstrap import paired_difference
 from facerec_core.types import Candidate, Feasibility, LimitCheck
 from tests.records import LIMITS, STARTED, make_limit, make_record, make_records
@@ -151,6 +152,17 @@ def test_what_two_limits_keep_out_no_single_one_admits():
     kept, other = make_records(2, limited=False)
     twice = held_back(other, late(700.0), make_limit("file_bytes", "file_bytes", 2, 1))
     assert relaxations(select([held_back(kept), twice], INFO)) == ()
+
+
+def test_no_higher_limit_admits_what_only_was_not_measured():
+    """Under budget.latency.judge=measured_only an estimate below the limit decides nothing."""
+    kept, other = make_records(2, limited=False)
+    estimated = held_back(other, late(300.0, "undecided"))
+    chosen = select([held_back(kept), estimated], INFO)
+    assert relaxations(chosen) == ()
+    assert reasons(chosen.having("undecided")[0]) == [
+        "latency_ms: 300 ms, limit 500 ms; an estimate, and only a measurement counts"
+    ]
 
 
 def test_ties_are_those_whose_interval_holds_zero():
