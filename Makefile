@@ -45,8 +45,9 @@ demo: setup
 demo-device: demo
 	$(BIN)/python -m sweep export candidate=BEST sweep=demo --out mlruns/firmware --force
 
+# By file: what a file's tests share, a sweep or a browser, is made once. In order, so that the short ones come last.
 test: setup-dev
-	$(PYTEST) -n 2 --dist loadgroup
+	$(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder
 
 test-fast: setup-dev
 	$(PYTEST) -n 2 -m "not slow"

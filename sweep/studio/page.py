@@ -47,6 +47,7 @@ class _Page:
     def __init__(self, desk: Desk, tab: _Tab) -> None:
         self._desk = desk
         self._tab = tab
+        self._answers = 0
 
     def build(self) -> None:
         """Heading and switch, then what is asked on the left and what is known on the right."""
@@ -116,7 +117,9 @@ class _Page:
             self._fill(partial(show_trouble, str(error)))
             return
         if (photo, key) == (self._tab.photo, self._tab.key):
-            self._fill(partial(show_answer, answer, Image.fromarray(face), self._desk.variants[key].label))
+            self._answers += 1
+            says = f"{self._desk.variants[key].label} says of {photo.name}"
+            self._fill(partial(show_answer, answer, Image.fromarray(face), says, self._answers))
 
     def _fill(self, build: Callable[[], None]) -> None:
         self._result.clear()

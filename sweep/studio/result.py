@@ -21,12 +21,19 @@ def show_trouble(message: str) -> None:
     ui.label(message).classes("broken w-full").props('role="alert"')
 
 
-def show_answer(answer: Answer, face: Image.Image, label: str) -> None:
-    """A verdict; `face` is what the network was given, `label` names the variant."""
-    with ui.element("div").classes("result w-full"):
+def show_answer(answer: Answer, face: Image.Image, says: str, number: int) -> None:
+    """A verdict.
+
+    Args:
+        answer: the verdict.
+        face: what the network was given.
+        says: names the variant and the photo.
+        number: of the tab's answers.
+    """
+    with ui.element("div").classes("result w-full").props(f"data-answer={number}"):
         ui.image(face).classes("face").props('alt="the face as the network sees it" no-spinner')
         with ui.column().classes("gap-1"):
-            ui.label(f"{label} says").classes("muted")
+            ui.label(says).classes("muted says")
             ui.label(headline(answer)).classes("verdict " + ("known" if answer.match.known else "unknown"))
             ui.label(explanation(answer)).classes("why")
     if answer.near:

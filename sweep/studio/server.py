@@ -136,6 +136,6 @@ def _app(desk: Desk) -> FastAPI:
         favicon="🙂",
         language="en-GB",
         show_welcome_message=False,
-        reconnect_timeout=10,
+        reconnect_timeout=30,  # a busy machine keeps a page waiting, which loses what it shows when it is given up
     )
     return app

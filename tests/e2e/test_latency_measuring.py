@@ -13,7 +13,7 @@ import yaml
 
 from tests.cli import ROOT, refused, sweep
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("latency")]
+pytestmark = pytest.mark.slow
 
 NETWORKS = ("width=0.35,0.5", "res=96,128")
 STANDIN = ROOT / "tests" / "tflm_standin"

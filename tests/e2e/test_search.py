@@ -10,7 +10,7 @@ import pytest
 
 from tests.cli import TINY, refused, sweep
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("one search")]
+pytestmark = pytest.mark.slow
 
 BASE = [arg for arg in TINY if not arg.startswith(("res=", "width="))]
 SEARCH = ("search", *BASE, "width=0.35,0.75", "res=96,128", "search.trials=1", "sweep=found")

@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -28,7 +29,7 @@ from tests.exports import track, with_files
 from tests.records import make_record
 from tests.tiny_tflite import mean_colour_tflite
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("studio"), needs_browser]  # in their order, on one page
+pytestmark = [pytest.mark.slow, needs_browser]
 SCALES = {"float32": None, "ptq_int8": (0.0079, -3), "qat_int8": (0.0080, 2)}
 COLOURS = {"ada": (220, 40, 40), "bob": (40, 220, 40), "stranger": (60, 60, 220)}
 EVIL = "<b>Bob</b>"
@@ -102,17 +103,31 @@ def drop(browser: Chrome, where: str, *paths: Path) -> None:
     browser.find_element(By.CSS_SELECTOR, f"{where} input[type=file]").send_keys("\n".join(map(str, paths)))
 
 
-def set_aside(browser: Chrome) -> int:
-    """Mark the answer that is shown, so that the next one can be told from it; returns whether there was one."""
-    return browser.execute_script(
-        "const shown = document.querySelectorAll('.verdict');"
-        "shown.forEach(one => { one.className = 'old'; });"
-        "return shown.length"
+class Shown(NamedTuple):
+    """The answer on the page, read in one moment: its number (0 where there is none), who says it of what, and what."""
+
+    number: int
+    says: str
+    verdict: str
+
+
+def shown(browser: Chrome) -> Shown:
+    number, says, verdict = browser.execute_script(
+        "const shown = document.querySelector('.result');"
+        "const text = where => shown.querySelector(where).innerText.trim();"
+        "return shown ? [shown.dataset.answer, text('.says'), text('.verdict')] : [0, '', '']"
     )
+    return Shown(int(number), says, verdict)
 
 
-def wait_for_answer(browser: Chrome, what: str) -> str:
-    return wait_for(browser, lambda: text(browser, ".verdict"), what)
+def wait_for_answer(browser: Chrome, after: int, photo: str) -> str:
+    """The verdict on a photo in a later answer than that number."""
+
+    def later() -> Shown | None:
+        found = shown(browser)
+        return found if found.number > after and found.says.endswith(f" says of {photo}") else None
+
+    return wait_for(browser, later, f"an answer to {photo}").verdict
 
 
 def enrol(browser: Chrome, studio: Studio, name: str, *photos: str) -> None:
@@ -120,18 +135,18 @@ def enrol(browser: Chrome, studio: Studio, name: str, *photos: str) -> None:
     browser.find_element(By.CSS_SELECTOR, ".name input").send_keys(name)
     drop(browser, ".add", *(studio.folder / "photos" / photo for photo in photos))
     wait_for(browser, lambda: len(texts(browser, ".thumb")) == len(photos), "the photos")
-    asked = set_aside(browser)
+    asked = shown(browser)
     browser.find_element(By.CSS_SELECTOR, "button.enrol").click()
     said = f"{name}: {photos_text(len(photos))} enrolled"
     wait_for(browser, lambda: said in text(browser, ".message"), "the enrolment")
-    if asked:
-        wait_for_answer(browser, "another answer")
+    if asked.number:
+        wait_for_answer(browser, asked.number, asked.says.rpartition(" ")[2])
 
 
 def identify(browser: Chrome, studio: Studio, photo: str, verdict: str) -> None:
-    set_aside(browser)
+    asked = shown(browser).number
     drop(browser, ".ask", studio.folder / "photos" / photo)
-    assert wait_for_answer(browser, f"an answer to {photo}") == verdict
+    assert wait_for_answer(browser, asked, photo) == verdict
 
 
 def switch(browser: Chrome, label: str) -> None:

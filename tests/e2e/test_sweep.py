@@ -11,7 +11,7 @@ import pytest
 
 from tests.cli import TINY, sweep
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("one sweep")]
+pytestmark = pytest.mark.slow
 
 ONE = (*TINY, "train.learning_rate=2e-3")
 GRID = [arg for arg in ONE if not arg.startswith("res=")]

@@ -24,7 +24,7 @@ from tests.browser import chromium, needs_browser, screenshot, wait_for
 from tests.cli import SWEEP, environment, sweep
 from tests.sweeps import varied_records, write_sweep
 
-pytestmark = [pytest.mark.slow, needs_browser, pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.slow, needs_browser]
 
 SCHEMES = ("float32", "ptq_int8", "qat_int8")
 RUN_LINKS = "a[href*='/runs/']"

@@ -22,7 +22,6 @@ from tests.kills import Moment, Watch, killed_at, run_to_the_end
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="watches processes through /proc"),
-    pytest.mark.xdist_group("kills"),
 ]
 
 RECIPE = (
