@@ -96,7 +96,7 @@ class Enrolment:
 
     def _disable(self, busy: bool) -> None:
         """While somebody is enrolled nothing more can be dropped or typed, which would be lost afterwards."""
-        self._button.props("loading") if busy else self._button.props(remove="loading")
+        self._button.props("loading" if busy else None, remove=None if busy else "loading")
         for one in (self._upload, self._name):
             one.set_enabled(not busy)
 
