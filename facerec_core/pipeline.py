@@ -308,13 +308,15 @@ def _build_float(run: _Run, folder: Path) -> None:
 
 def _build_ptq(run: _Run, folder: Path) -> None:
     started = time.perf_counter()
-    run.report("ptq")(0, 0, "calibrating")
+    run.report("ptq")(0, 0, "reading the weights")
     from facerec_core.preparation import restore
     from facerec_core.quantize import post_training
 
     task, ready, options = run.task, run.ready, run.task.recipe.quant.ptq
     _configure(task)
-    arrays = ready(options.equalize, options.rounding)
+    report = run.report("ptq")
+    arrays = ready(options.equalize, options.rounding, report)
+    report(0, 0, "calibrating")
     converted = post_training(restore(task.candidate, arrays), ready.images)
     tflite.check_fully_int8(converted.content)
     write_file(folder / "ptq_int8.tflite", strip(converted.content))
@@ -324,7 +326,7 @@ def _build_ptq(run: _Run, folder: Path) -> None:
 
 def _build_qat(run: _Run, folder: Path) -> None:
     started = time.perf_counter()
-    run.report("qat")(0, 0, "quantising the graph")
+    run.report("qat")(0, 0, "reading the weights")
     from facerec_core.quantize import quantization_aware
 
     task = run.task

@@ -14,7 +14,7 @@ from facerec_core.data.records import FaceSet
 from facerec_core.equalize import fill_relu6
 from facerec_core.model import build_network
 from facerec_core.options import Recipe, Rounding
-from facerec_core.rounding import InputStatistics, convolutions, round_weights
+from facerec_core.rounding import InputStatistics, Report, convolutions, round_weights
 from facerec_core.tf import keras, tf
 from facerec_core.types import Candidate
 from facerec_core.weights import assign
@@ -52,16 +52,21 @@ class Ready:
         self.images = faces.images[sample]
         self.names = tuple(faces.names[row] for row in sample)
 
-    def __call__(self, equalize: bool, rounding: Rounding) -> Arrays:
+    def __call__(self, equalize: bool, rounding: Rounding, report: Report | None = None) -> Arrays:
         """The weights to be quantised; see `prepared`."""
         way = (equalize, rounding)
         if way not in self._made:
-            self._made[way] = prepared(self._candidate, self._arrays, self.images, *way)
+            self._made[way] = prepared(self._candidate, self._arrays, self.images, *way, report)
         return self._made[way]
 
 
 def prepared(
-    candidate: Candidate, arrays: Arrays, images: NDArray[np.uint8], equalize: bool, rounding: Rounding
+    candidate: Candidate,
+    arrays: Arrays,
+    images: NDArray[np.uint8],
+    equalize: bool,
+    rounding: Rounding,
+    report: Report | None = None,
 ) -> Arrays:
     """The weights to be quantised.
 
@@ -71,16 +76,19 @@ def prepared(
         images: uint8 [n, res, res, 3], what the layers are fed with.
         equalize: stretch channels over the range of their ReLU6 (`facerec_core.equalize`).
         rounding: adaptive rounds by what it does to outputs (`facerec_core.rounding`); nearest is the converter's.
+        report: called with (step, steps, note) while images are looked at and weights rounded.
     """
     if not equalize and rounding == "nearest":
         return arrays
     network = restore(candidate, arrays)
+    if report is not None:
+        report(0, 0, "looking at images")
     if equalize:
         arrays = fill_relu6(arrays, candidate, largest_outputs(network, candidate, images))
     if rounding == "nearest":
         return arrays
     assign(network, arrays, "the stretched float weights", key="quant.*.equalize")
-    return round_weights(arrays, candidate, input_statistics(network, candidate, images))
+    return round_weights(arrays, candidate, input_statistics(network, candidate, images), report)
 
 
 def largest_outputs(network: Any, candidate: Candidate, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:

@@ -191,7 +191,8 @@ def calibrated(
         network = build_network(candidate)
     else:
         ready = ready or Ready(candidate, arrays, faces, recipe)
-        network = restore(candidate, even_depthwise(ready(options.equalize, options.rounding), candidate))
+        network = restore(candidate, even_depthwise(ready(options.equalize, options.rounding, report), candidate))
+    report(0, 0, "quantising the graph")
     # AutoGraph would only translate, for seconds, what needs no translation.
     quantized = tf.autograph.experimental.do_not_convert(tfmot.quantization.keras.quantize_model)(network)
     _hold_statistics(quantized, before=EVERYTHING)

@@ -12,7 +12,7 @@ of the mean that of Nagel et al., "Data-Free Quantization Through Weight Equaliz
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,8 @@ from facerec_core.types import Candidate
 
 Arrays = Mapping[str, NDArray[Any]]
 Floats = NDArray[np.float64]
+Report = Callable[[int, int, str], None]
+"""Called with (layers done, layers, note)."""
 
 LARGEST = 127
 """Weights are stored as -127 to 127, with a scale for each output channel (LiteRT's int8 specification)."""
@@ -60,7 +62,7 @@ def kernel_key(layer: Layer) -> str:
 
 
 def round_weights(
-    arrays: Arrays, candidate: Candidate, statistics: Mapping[str, InputStatistics]
+    arrays: Arrays, candidate: Candidate, statistics: Mapping[str, InputStatistics], report: Report | None = None
 ) -> dict[str, NDArray[Any]]:
     """The same network with kernels that int8 holds exactly, and nearly the same outputs.
 
@@ -68,9 +70,12 @@ def round_weights(
         arrays: the float weights by key, as in `facerec_core.weights`.
         candidate: whose they are.
         statistics: of the inputs of each of `convolutions`, by its name.
+        report: told before each layer how many are done.
     """
-    out = dict(arrays)
-    for layer in convolutions(candidate):
+    out, layers = dict(arrays), list(convolutions(candidate))
+    for done, layer in enumerate(layers):
+        if report is not None:
+            report(done, len(layers), "rounding weights")
         key, seen = kernel_key(layer), statistics[layer.name]
         weights = _rows(arrays[key], layer)
         rounded = adapted(weights, seen.covariance)

@@ -100,6 +100,14 @@ def test_the_mean_of_an_output_stays_what_it_was(network):
         assert np.allclose(before, after, atol=1e-4)
 
 
+def test_every_layer_is_told_of_before_it_is_rounded(network):
+    candidate, arrays, statistics = network
+    told: list[tuple[int, int, str]] = []
+    round_weights(arrays, candidate, statistics, report=lambda done, total, note: told.append((done, total, note)))
+    layers = len(list(convolutions(candidate)))
+    assert told == [(done, layers, "rounding weights") for done in range(layers)]
+
+
 def test_nothing_else_changes(network):
     candidate, arrays, statistics = network
     extra = {"fingerprint__kernel": np.ones((2, 2), np.float32)}
