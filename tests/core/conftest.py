@@ -26,6 +26,14 @@ def _one_thread():
     configure(1, 0)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _seeded_module(_one_thread):
+    """What a module trains for all of its tests does not depend on the modules before it."""
+    from facerec_core.tf import configure
+
+    configure(1, 0)
+
+
 @pytest.fixture(autouse=True)
 def _seeded(_one_thread):
     from facerec_core.tf import configure

@@ -20,9 +20,9 @@ def asked(monkeypatch):
     """Every way in which weights were worked out."""
     ways = []
 
-    def watched(candidate, arrays, images, equalize, rounding):
+    def watched(candidate, arrays, images, equalize, rounding, report):
         ways.append((equalize, rounding))
-        return prepared(candidate, arrays, images, equalize, rounding)
+        return prepared(candidate, arrays, images, equalize, rounding, report)
 
     monkeypatch.setattr(preparation, "prepared", watched)
     return ways
