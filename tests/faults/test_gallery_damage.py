@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import stat
 import struct
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from facerec_core.errors import DataError, StorageError
 from facerec_core.gallery import files
 from facerec_core.gallery.decoding import decode
 from facerec_core.gallery.encoding import encode
-from facerec_core.gallery.files import locked, read_gallery, write_gallery
+from facerec_core.gallery.files import locked, read_gallery, write_galleries, write_gallery
 from tests.galleries import empty, people, with_checksum
 
 CONTENT = encode(people({"Ada": 2, "Bö": 1}))
@@ -136,6 +138,86 @@ def test_a_full_disk_leaves_the_gallery_as_it_was(tmp_path, monkeypatch) -> None
         write_gallery(path, people({"Bob": 1}))
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.fixture
+def three(tmp_path):
+    """Two galleries that are there and one that is not; and what the folder holds."""
+    paths = [tmp_path / f"people-{scheme}.fpdb" for scheme in ("float", "ptq", "qat")]
+    for path in paths[:2]:
+        write_gallery(path, people({"Ada": 1}))
+    return paths, {path: path.read_bytes() for path in tmp_path.iterdir()}
+
+
+def test_galleries_are_replaced_together(three) -> None:
+    paths, _ = three
+    write_galleries({path: people({"Bob": 2}) for path in paths})
+    assert [read_gallery(path).names for path in paths] == [("Bob",)] * 3
+    assert {path: stat.S_IMODE(path.stat().st_mode) for path in paths[0].parent.iterdir()} == dict.fromkeys(
+        paths, 0o600
+    )
+
+
+@pytest.mark.parametrize("writes", range(5))
+def test_a_disk_that_fills_up_on_the_way_changes_no_gallery(three, monkeypatch, writes) -> None:
+    """Three are new and two are copies of what was there: five writes."""
+    paths, before = three
+    left, write = iter(range(writes)), files.write_file
+
+    def filling(temporary, content) -> None:
+        if next(left, None) is None:
+            temporary.write_bytes(content[:50])
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(temporary, content)
+
+    monkeypatch.setattr(files, "write_file", filling)
+    with pytest.raises(StorageError, match=r"cannot write .*\.fpdb: No space left on device; free some space"):
+        write_galleries({path: people({"Bob": 2}) for path in paths})
+    assert {path: path.read_bytes() for path in paths[0].parent.iterdir()} == before
+
+
+def renames_that_fail(monkeypatch, *numbers: int) -> None:
+    """The renames of these numbers fail, counted from 1, as on a disk that has gone."""
+    count, replace = iter(range(1, 100)), Path.replace
+
+    def failing(self, target):
+        if next(count) in numbers:
+            raise OSError(errno.EIO, "Input/output error")
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", failing)
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_a_rename_that_fails_puts_the_earlier_galleries_back(three, monkeypatch, number) -> None:
+    paths, before = three
+    renames_that_fail(monkeypatch, number)
+    with pytest.raises(StorageError, match=r"Input/output error; free some space, or write elsewhere$"):
+        write_galleries({path: people({"Bob": 2}) for path in (paths[2], *paths[:2])})
+    assert {path: path.read_bytes() for path in paths[0].parent.iterdir()} == before
+
+
+def test_a_gallery_that_cannot_be_put_back_is_named(three, monkeypatch) -> None:
+    paths, before = three
+    renames_that_fail(monkeypatch, 2, 3)
+    with pytest.raises(StorageError, match=r"people-ptq\.fpdb: Input.* holds the change: \S*people-float\.fpdb$"):
+        write_galleries({path: people({"Bob": 2}) for path in paths})
+    assert read_gallery(paths[0]).names == ("Bob",)
+    assert paths[1].read_bytes() == before[paths[1]]
+    assert sorted(paths[0].parent.iterdir()) == paths[:2]
+
+
+def test_galleries_of_several_folders_are_locked_once_each(tmp_path) -> None:
+    (tmp_path / "other").mkdir()
+    paths = [tmp_path / "a.fpdb", tmp_path / "b.fpdb", tmp_path / "other" / "c.fpdb"]
+    with locked(*paths):  # the lock of one folder, taken twice, would wait for itself
+        for folder in (tmp_path, tmp_path / "other"):
+            descriptor = os.open(folder, os.O_RDONLY)
+            with pytest.raises(BlockingIOError):
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.close(descriptor)
+    with locked(*reversed(paths)):
+        pass
 
 
 def test_of_many_changes_at_once_none_is_lost(tmp_path) -> None:
