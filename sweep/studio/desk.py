@@ -6,7 +6,8 @@ Photographs are held in memory while they are looked at, and are neither written
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,14 +17,15 @@ from numpy.typing import NDArray
 
 from facerec_core.data.images import resize_face
 from facerec_core.data.tree import visible_fault
-from facerec_core.errors import BrokenImageError, DataError, FacerecError
+from facerec_core.errors import BrokenImageError, DataError, FacerecError, StorageError
+from facerec_core.gallery.files import locked, write_galleries
 from facerec_core.gallery.names import canonical_name, printable
 from facerec_core.types import Candidate
 from sweep.gallery.faces import prepared_face
 from sweep.gallery.models import Network
 from sweep.studio.answer import Answer, answer_of
 from sweep.studio.board import Boards
-from sweep.studio.people import People
+from sweep.studio.people import Change, People
 
 
 @dataclass(frozen=True)
@@ -99,21 +101,24 @@ class Desk:
         self._one_at_a_time = threading.Lock()
 
     def enrol(self, name: str, photos: Sequence[Photo]) -> Enrolled:
-        """Enrol photos of one person with every variant, or with none unless a disk fails between two galleries.
+        """Enrol photos of one person with every variant, or with none.
 
         Raises:
             DataError: a name that is none, a broken image, no photo, or a fingerprint that cannot be compared.
-            StorageError: a gallery cannot be written.
+            StorageError: a gallery cannot be written; nobody is enrolled anywhere.
         """
         kept = canonical_name(name, "name")
         if not photos:
             raise DataError("got no photo, allowed: one or more of the person to enrol")
         with self._one_at_a_time:
             made = {key: self._fingerprints(one, photos) for key, one in self.variants.items()}
-            for key, fingerprints in made.items():
-                self.variants[key].people.check(kept, fingerprints)
-            added = [self.variants[key].people.enrol(kept, fingerprints) for key, fingerprints in made.items()]
-        return Enrolled(kept, max(added), len(photos) - max(added))
+            with self._changing():
+                changes = [
+                    self.variants[key].people.enrolling(kept, fingerprints) for key, fingerprints in made.items()
+                ]
+                _keep(changes, f"{kept} was not enrolled")
+        added = max(change.count for change in changes)
+        return Enrolled(kept, added, len(photos) - added)
 
     def identify(self, photo: Photo, key: str) -> Answer:
         """Who is on a photo, says the variant of that key.
@@ -137,20 +142,24 @@ class Desk:
     def remove(self, name: str) -> int:
         """Take a person out of every variant; returns the most photos that went from one.
 
+        A gallery that cannot be read keeps nobody in the others.
+
         Raises:
-            DataError: a gallery is damaged; the person is out of the others.
-            StorageError: a gallery cannot be written; the person is out of the others.
+            DataError: a gallery cannot be read; says which, and which ones the person is out of.
+            StorageError: a gallery cannot be written; the person is in all of them still.
         """
-        removed, troubles = [], []
-        with self._one_at_a_time:
+        changes: dict[str, Change] = {}
+        troubles: dict[str, FacerecError] = {}
+        with self._one_at_a_time, self._changing():
             for variant in self.variants.values():
                 try:
-                    removed.append(variant.people.remove(name))
+                    changes[variant.label] = variant.people.removing(name)
                 except FacerecError as error:
-                    troubles.append(error)
+                    troubles[variant.label] = error
+            _keep(list(changes.values()), f"{name} was not removed")
         if troubles:
-            raise troubles[0]
-        return max(removed)
+            raise _half_removed(name, changes, troubles)
+        return max(change.count for change in changes.values())
 
     def people(self) -> tuple[Person, ...]:
         """Everybody, by name.
@@ -162,6 +171,12 @@ class Desk:
         names = sorted({name for known in counts.values() for name in known})
         return tuple(Person(name, {key: known.get(name, 0) for key, known in counts.items()}) for name in names)
 
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """No other process changes the galleries meanwhile."""
+        with locked(*(path for variant in self.variants.values() for path in variant.people.files)):
+            yield
+
     def _fingerprints(self, variant: Variant, photos: Sequence[Photo]) -> NDArray[Any]:
         faces = [self._face(variant, photo) for photo in photos]
         return np.concatenate([variant.network.interpreter.raw(face[None]) for face in faces])
@@ -172,3 +187,22 @@ class Desk:
             raise BrokenImageError(shown, fault)
         face = prepared_face(photo.content, shown, variant.people.preparation)
         return resize_face(face, variant.network.model.input_side)
+
+
+def _keep(changes: Sequence[Change], otherwise: str) -> None:
+    """Make the changes of all variants, or none; the memory follows the files.
+
+    Raises:
+        StorageError: a gallery cannot be written; begins with `otherwise`.
+    """
+    try:
+        write_galleries({path: gallery for change in changes for path, gallery in change.galleries.items()})
+    except StorageError as error:
+        raise StorageError(f"{otherwise}: {error}") from error
+    for change in changes:
+        change.keep()
+
+
+def _half_removed(name: str, changes: Mapping[str, Change], troubles: Mapping[str, FacerecError]) -> DataError:
+    out = f", but from {' and '.join(changes)}" if changes else ""
+    return DataError(f"{name} was not removed from {' and '.join(troubles)}{out}: {next(iter(troubles.values()))}")

@@ -6,7 +6,9 @@ for comparison with the others, and are gone when the studio stops.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facerec_core.gallery.edit import check_made_with, with_person, without_person
-from facerec_core.gallery.files import locked, read_gallery, write_gallery
+from facerec_core.gallery.files import read_gallery
 from facerec_core.gallery.fixed_point import ONE
 from facerec_core.gallery.match import Matcher, by_person
 from facerec_core.gallery.records import FarThreshold, Gallery, Method, Preparation
@@ -34,8 +36,27 @@ class Scored:
     threshold: FarThreshold
 
 
+@dataclass(frozen=True)
+class Change:
+    """What a variant's people are to become; nothing of it has happened yet.
+
+    Args:
+        count: how many fingerprints come or go.
+        galleries: files to write, none where nothing changes.
+        keep: called when the files of every variant have been written; cannot fail.
+    """
+
+    count: int
+    galleries: Mapping[Path, Gallery] = field(default_factory=dict)
+    keep: Callable[[], object] = lambda: None
+
+
 class People(Protocol):
     """Whoever is enrolled for one variant; fingerprints are [n, dimension] as its network puts them out."""
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """What has to be locked while a change is made."""
 
     @property
     def preparation(self) -> Preparation:
@@ -44,14 +65,11 @@ class People(Protocol):
     def counts(self) -> dict[str, int]:
         """How many fingerprints each person has, by name."""
 
-    def check(self, name: str, fingerprints: NDArray[Any]) -> None:
-        """Raise what `enrol` would of these fingerprints, and write nothing."""
+    def enrolling(self, name: str, fingerprints: NDArray[Any]) -> Change:
+        """A person's fingerprints more, those that are new."""
 
-    def enrol(self, name: str, fingerprints: NDArray[Any]) -> int:
-        """Add a person's fingerprints; returns how many of them are new."""
-
-    def remove(self, name: str) -> int:
-        """Take a person out; returns how many fingerprints went, 0 where there is no such person."""
+    def removing(self, name: str) -> Change:
+        """A person less; nothing changes where there is no such person."""
 
     def scored(self, fingerprint: NDArray[Any]) -> Scored:
         """Everybody against one fingerprint [dimension]."""
@@ -83,6 +101,11 @@ class GalleryPeople:
         return gallery
 
     @property
+    def files(self) -> tuple[Path, ...]:
+        """The gallery's."""
+        return (self.path,)
+
+    @property
     def preparation(self) -> Preparation:
         """That of the gallery."""
         return self._read().preparation
@@ -92,26 +115,18 @@ class GalleryPeople:
         gallery = self._read()
         return dict(zip(gallery.names, gallery.counts, strict=True))
 
-    def check(self, name: str, fingerprints: NDArray[Any]) -> None:
-        """Make the gallery with them, in memory."""
-        with_person(self._read(), name, fingerprints)
+    def enrolling(self, name: str, fingerprints: NDArray[Any]) -> Change:
+        """The gallery with them."""
+        gallery, added = with_person(self._read(), name, fingerprints)
+        return Change(added, {self.path: gallery} if added else {})
 
-    def enrol(self, name: str, fingerprints: NDArray[Any]) -> int:
-        """Write the gallery with them."""
-        with locked(self.path):
-            gallery, added = with_person(self._read(), name, fingerprints)
-            write_gallery(self.path, gallery)
-        return added
-
-    def remove(self, name: str) -> int:
-        """Write the gallery without them."""
-        with locked(self.path):
-            gallery = self._read()
-            if name not in gallery.names:
-                return 0
-            rest = without_person(gallery, name)
-            write_gallery(self.path, rest)
-        return len(gallery.vectors) - len(rest.vectors)
+    def removing(self, name: str) -> Change:
+        """The gallery without them."""
+        gallery = self._read()
+        if name not in gallery.names:
+            return Change(0)
+        rest = without_person(gallery, name)
+        return Change(len(gallery.vectors) - len(rest.vectors), {self.path: rest})
 
     def scored(self, fingerprint: NDArray[Any]) -> Scored:
         """In the device's integers."""
@@ -130,6 +145,11 @@ class MemoryPeople:
         self._known: dict[str, NDArray[np.float32]] = {}
 
     @property
+    def files(self) -> tuple[Path, ...]:
+        """None."""
+        return ()
+
+    @property
     def preparation(self) -> Preparation:
         """That of the network's own images."""
         return self._preparation
@@ -138,20 +158,16 @@ class MemoryPeople:
         """Fingerprints by name, in the order of names."""
         return {name: len(self._known[name]) for name in sorted(self._known)}
 
-    def check(self, name: str, fingerprints: NDArray[Any]) -> None:
-        """Memory takes any."""
-
-    def enrol(self, name: str, fingerprints: NDArray[Any]) -> int:
+    def enrolling(self, name: str, fingerprints: NDArray[Any]) -> Change:
         """Keep them at unit length; the same fingerprint is kept once."""
         before = self._known.get(name, np.empty((0, fingerprints.shape[1]), np.float32))
         every = np.concatenate([before, unit_length(fingerprints)])
         once = np.sort(np.unique(every, axis=0, return_index=True)[1])
-        self._known[name] = every[once]
-        return len(once) - len(before)
+        return Change(len(once) - len(before), keep=partial(self._known.update, {name: every[once]}))
 
-    def remove(self, name: str) -> int:
+    def removing(self, name: str) -> Change:
         """Forget them."""
-        return len(self._known.pop(name, ()))
+        return Change(len(self._known.get(name, ())), keep=partial(self._known.pop, name, None))
 
     def scored(self, fingerprint: NDArray[Any]) -> Scored:
         """Cosines of real numbers, rounded to the units of a gallery's scores."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import stat
 from dataclasses import dataclass
@@ -11,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facerec_core.errors import BrokenImageError, DataError
+from facerec_core.errors import BrokenImageError, DataError, StorageError
+from facerec_core.gallery import files
 from facerec_core.gallery.files import read_gallery
 from facerec_core.gallery.fixed_point import ONE
 from facerec_core.gallery.match import Matcher
@@ -43,7 +45,7 @@ class MeanColour:
 
 def network(scheme: str) -> Network:
     dtype = np.float32 if scheme == "float32" else np.int8
-    model = GalleryModel(f"{len(scheme):02x}" * 32, scheme, 3, SIDE, 1.0, 0)
+    model = GalleryModel(f"{sum(scheme.encode()) % 256:02x}" * 32, scheme, 3, SIDE, 1.0, 0)
     return Network(MeanColour(dtype), model, (THRESHOLD,), PREPARATION, False, 1_000)
 
 
@@ -174,9 +176,62 @@ def test_a_fingerprint_that_int8_cannot_compare_enrols_nobody_anywhere(desk) -> 
 def test_whoever_is_removed_leaves_the_other_galleries_when_one_is_damaged(desk, tmp_path) -> None:
     desk.enrol("Ada", [photo(*RED)])
     (tmp_path / "people-qat_int8.fpdb").write_bytes(b"FPDB")
-    with pytest.raises(DataError, match="damaged"):
+    with pytest.raises(DataError, match=r"^Ada was not removed from qat_int8, but from float32: .*damaged"):
         desk.remove("Ada")
     assert desk.variants["float32"].people.counts() == {}
+
+
+@pytest.fixture
+def three(tmp_path) -> Desk:
+    """A desk with two galleries beside the memory; it knows Ada."""
+    known = {
+        "float32": MemoryPeople(PREPARATION, THRESHOLD, "best"),
+        "ptq_int8": gallery_people(tmp_path, "ptq_int8"),
+        "qat_int8": gallery_people(tmp_path, "qat_int8"),
+    }
+    variants = {scheme: Variant(scheme, network(scheme), 1_000, people) for scheme, people in known.items()}
+    desk = Desk("a network", tmp_path, variants, "qat_int8", BOARDS, None, 100_000)
+    desk.enrol("Ada", [photo(*RED)])
+    return desk
+
+
+@pytest.mark.parametrize(
+    ("change", "begins"),
+    [
+        (lambda desk: desk.enrol("Bob", [photo(*GREEN)]), "Bob was not enrolled: "),
+        (lambda desk: desk.enrol("Ada", [photo(*RED, seed=1)]), "Ada was not enrolled: "),
+        (lambda desk: desk.remove("Ada"), "Ada was not removed: "),
+    ],
+    ids=["enrol", "enrol more", "remove"],
+)
+@pytest.mark.parametrize("gallery", ["ptq_int8", "qat_int8"])
+def test_a_disk_that_is_full_at_one_gallery_changes_nobody_anywhere(
+    three, monkeypatch, gallery, change, begins
+) -> None:
+    before = {path: path.read_bytes() for path in three.folder.iterdir()}
+    known, write = three.people(), files.write_file
+
+    def full(temporary, content) -> None:
+        if temporary.name.startswith(f".people-{gallery}"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(temporary, content)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(files, "write_file", full)
+        with pytest.raises(StorageError) as caught:
+            change(three)
+    assert str(caught.value).startswith(begins)
+    assert f"people-{gallery}.fpdb: No space left on device; free some space" in str(caught.value)
+    assert {path: path.read_bytes() for path in three.folder.iterdir()} == before
+    assert three.people() == known
+    assert three.identify(photo(*GREEN), "float32").name is None
+    change(three)
+    assert three.people() != known, "with space it does"
+
+
+def test_photos_that_are_known_already_write_nothing(three, monkeypatch) -> None:
+    monkeypatch.setattr(files, "write_file", lambda *given: pytest.fail("wrote"))
+    assert three.enrol("Ada", [photo(*RED)]).added == 0
 
 
 def test_enrolling_takes_a_photo(desk) -> None:
@@ -213,8 +268,8 @@ def test_the_verdict_is_the_gallerys(seed, threshold, size) -> None:
 def test_float_scores_are_cosines_of_the_best_or_the_mean(seed, method) -> None:
     vectors = np.random.default_rng(seed).normal(size=(6, 5)).astype(np.float32)
     known = MemoryPeople(PREPARATION, THRESHOLD, method)
-    known.enrol("B", vectors[3:5])
-    known.enrol("A", vectors[:3])
+    known.enrolling("B", vectors[3:5]).keep()
+    known.enrolling("A", vectors[:3]).keep()
     probe = vectors[5]
     cosines = vectors @ probe / np.linalg.norm(vectors, axis=1) / np.linalg.norm(probe)
     pool = max if method == "best" else np.mean
