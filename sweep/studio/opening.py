@@ -5,10 +5,10 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from facerec_core.errors import OptionError, StorageError
-from facerec_core.gallery.files import read_gallery
 from facerec_core.latency.board import BoardSpec
 from facerec_core.types import DEPLOYABLE, SCHEMES, Candidate
 from sweep.compose import Composer
@@ -121,10 +121,7 @@ def gallery_file(stem: Path, key: str) -> Path:
 def _people(request: Request, network: Network, stem: Path, key: str) -> People:
     if key in (*DEPLOYABLE, NO_SCHEME):
         path = gallery_file(stem, key)
-        people = GalleryPeople(path, new_gallery(request, network))
-        if path.exists():
-            refuse_changes(request, read_gallery(path))
-        return people
+        return GalleryPeople(path, new_gallery(request, network), partial(refuse_changes, request))
     threshold = pick_threshold(request, network.thresholds, f"the variant {key}")
     return MemoryPeople(network.preparation, threshold, request.flags.method or "best")
 

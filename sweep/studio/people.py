@@ -81,16 +81,19 @@ class GalleryPeople:
     Args:
         path: the file; it is made when somebody is enrolled.
         empty: the gallery to begin with.
+        accept: raises what it holds against the gallery that is there.
 
     Raises:
         DataError: the file is damaged, or was made with another network.
         StorageError: it cannot be read.
     """
 
-    def __init__(self, path: Path, empty: Gallery) -> None:
+    def __init__(self, path: Path, empty: Gallery, accept: Callable[[Gallery], None] | None = None) -> None:
         self.path = path
         self._empty = empty
-        self._read()
+        gallery = self._read()
+        if accept is not None:
+            accept(gallery)
 
     def _read(self) -> Gallery:
         """As it is now: another process may have changed it."""

@@ -68,6 +68,18 @@ def test_a_flag_that_contradicts_a_gallery_is_refused_as_enroll_does(refusal, tm
     assert said.startswith("--threshold: got 0.9, allowed: 0.5")
 
 
+def test_a_gallery_is_read_once_to_open_it(refusal, tmp_path, monkeypatch, capsys) -> None:
+    Image.new("RGB", (64, 64), (200, 30, 30)).save(tmp_path / "ada.png")
+    made = ["--model", "net.tflite", "--threshold", "0.5"]
+    assert main(["enroll", *made, "--gallery", "people-int8.fpdb", "--name", "Ada", "ada.png"]) == 0
+    read, opened, read_bytes = [], [], Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: read.append(path.name) or read_bytes(path))
+    monkeypatch.setattr("sweep.studio.server.serve", lambda desk, *others: opened.append(desk))
+    assert main(["studio", *made, "--gallery", "people.fpdb", "--port", "65535"]) == 0
+    assert read.count("people-int8.fpdb") == 1
+    assert [one.name for one in opened[0].people()] == ["Ada"]
+
+
 def test_galleries_lie_beside_each_other() -> None:
     stem = Path("here") / "my.people"
     assert gallery_file(stem, "ptq_int8") == Path("here") / "my.people-ptq_int8.fpdb"
