@@ -10,9 +10,11 @@ import pytest
 
 from facerec_core.checkpoint import Checkpoint, State
 from facerec_core.errors import StorageError, TrackingError
+from facerec_core.gallery.files import read_gallery, write_galleries, write_gallery
 from facerec_core.types import CurvePoint
 from sweep.tracking import Tracker
 from tests.cli import TINY, refused, sweep
+from tests.galleries import people
 from tests.records import make_records
 from tests.tiny_tflite import mean_colour_tflite
 
@@ -82,6 +84,22 @@ def test_a_disk_that_fills_up_while_an_epoch_is_kept_costs_that_epoch_only(small
     (disk / "others").unlink()
     checkpoint.write(epoch(2))
     assert checkpoint.read().epoch == 2
+
+
+def test_a_disk_that_fills_up_between_two_galleries_changes_neither(small_disk) -> None:
+    disk = small_disk(64)
+    paths = [disk / f"people-{scheme}_int8.fpdb" for scheme in ("ptq", "qat")]
+    write_galleries(dict.fromkeys(paths, people({"Ada": 1})))
+    block = os.statvfs(disk).f_frsize
+    (disk / "others").write_bytes(bytes(os.statvfs(disk).f_bfree * block - block))
+    before = {path: path.read_bytes() for path in disk.iterdir()}
+    write_gallery(paths[0], people({"Ada": 1}))  # there is room for one
+    with pytest.raises(StorageError, match=r"cannot write \S*people-\w+_int8\.fpdb: No space left on device; free some"):
+        write_galleries(dict.fromkeys(paths, people({"Ada": 1, "Bob": 1})))
+    assert {path: path.read_bytes() for path in disk.iterdir()} == before
+    (disk / "others").unlink()
+    write_galleries(dict.fromkeys(paths, people({"Ada": 1, "Bob": 1})))
+    assert [read_gallery(path).names for path in paths] == [("Ada", "Bob")] * 2
 
 
 def half(content: bytes) -> bytes:
