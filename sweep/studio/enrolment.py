@@ -1,10 +1,9 @@
-"""The part of the page where people come and go."""
+"""The part of the page where people come."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from functools import partial
 
 from nicegui import events, ui
 from PIL import Image
@@ -20,7 +19,7 @@ class Enrolment:
 
     Args:
         desk: what does it.
-        changed: called when somebody came or went.
+        changed: called when somebody came.
     """
 
     def __init__(self, desk: Desk, changed: Callable[[], Awaitable[None]]) -> None:
@@ -29,7 +28,7 @@ class Enrolment:
         self._photos: list[Photo] = []
 
     def build(self) -> None:
-        """The two cards."""
+        """The card."""
         with ui.element("section").classes("card"):
             ui.html("Enrol somebody", sanitize=False, tag="h2")
             self._name = ui.input("Name").props("outlined dense maxlength=128").classes("w-full name")
@@ -46,10 +45,6 @@ class Enrolment:
             self._message = ui.column().classes("w-full message")
             self._button = ui.button("Enrol", on_click=self._enrol).props("no-caps unelevated").classes("enrol")
             ui.label("Each variant keeps fingerprints of its own; photos are not stored.").classes("muted")
-        with ui.element("section").classes("card people"):
-            ui.html("People", sanitize=False, tag="h2")
-            self._list = ui.column().classes("w-full gap-0")
-        self._show_people()
 
     async def _take(self, event: events.MultiUploadEventArguments) -> None:
         photos = [Photo(printable(file.name), await file.read()) for file in event.files]
@@ -82,16 +77,6 @@ class Enrolment:
         already = f", {done.already} known already" if done.already else ""
         with self._message:
             ui.label(f"{done.name}: {photos_text(done.added)} enrolled{already}.").classes("done")
-        self._show_people()
-        await self._changed()
-
-    async def _remove(self, name: str) -> None:
-        try:
-            await asyncio.to_thread(self._desk.remove, name)
-        except FacerecError as error:
-            self._say(str(error))
-            return
-        self._show_people()
         await self._changed()
 
     def _disable(self, busy: bool) -> None:
@@ -104,20 +89,3 @@ class Enrolment:
         self._message.clear()
         with self._message:
             show_trouble(message)
-
-    def _show_people(self) -> None:
-        self._list.clear()
-        with self._list:
-            try:
-                people = self._desk.people()
-            except FacerecError as error:
-                show_trouble(str(error))
-                return
-            if not people:
-                ui.label("Nobody is enrolled yet.").classes("muted")
-            for person in people:
-                with ui.element("div").classes("person"):
-                    ui.label(person.name).classes("who")
-                    ui.label(photos_text(max(person.photos.values()))).classes("muted")
-                    button = ui.button(icon="delete", on_click=partial(self._remove, person.name))
-                    button.props("flat dense round").tooltip("Remove this person")

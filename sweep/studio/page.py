@@ -20,8 +20,12 @@ from sweep.gallery.faces import NOT_ALIGNED
 from sweep.studio.desk import Desk, Photo
 from sweep.studio.enrolment import Enrolment
 from sweep.studio.result import show_answer, show_idle, show_trouble
+from sweep.studio.roster import Roster
 
-FLOAT_NOTE = "float32 keeps its fingerprints in memory only: whoever was enrolled before this start is missing there."
+FLOAT_NOTE = (
+    "float32 keeps its fingerprints in memory only, since a gallery holds the int8 ones that a device computes. "
+    "Whoever was enrolled before this start is missing here; whoever is enrolled now is missing after the next."
+)
 
 
 @dataclass
@@ -48,6 +52,7 @@ class _Page:
         self._desk = desk
         self._tab = tab
         self._answers = 0
+        self._roster = Roster(desk, self._identify)
 
     def build(self) -> None:
         """Heading and switch, then what is asked on the left and what is known on the right."""
@@ -59,14 +64,18 @@ class _Page:
                 with _card("The network on a board"):
                     self._facts = ui.column().classes("w-full gap-2")
                 self._show_facts()
-                Enrolment(self._desk, self._identify).build()
+                Enrolment(self._desk, self._somebody_came).build()
+                self._roster.build()
 
     def _heading(self) -> None:
         with ui.column().classes("gap-1"):
             ui.html("facerec studio", sanitize=False, tag="h1")
             ui.label(f"Candidate {self._desk.title}").classes("muted")
         labels = {key: variant.label for key, variant in self._desk.variants.items()}
-        ui.toggle(labels, value=self._tab.key, on_change=self._switch).props("no-caps unelevated").classes("switch")
+        with ui.column().classes("gap-2 choice"):
+            switch = ui.toggle(labels, value=self._tab.key, on_change=self._switch).props("no-caps unelevated")
+            switch.classes("switch")
+            self._note = ui.column().classes("message")
 
     def _question(self) -> None:
         with _card("Who is this?"):
@@ -101,6 +110,10 @@ class _Page:
         self._show_facts()
         await self._identify()
 
+    async def _somebody_came(self) -> None:
+        self._roster.show()
+        await self._identify()
+
     async def _identify(self) -> None:
         """Ask about the photo in hand again: it, the variant or the people have changed."""
         photo, key = self._tab.photo, self._tab.key
@@ -129,6 +142,10 @@ class _Page:
     def _show_facts(self) -> None:
         desk, tab = self._desk, self._tab
         variant = desk.variants[tab.key]
+        self._note.clear()
+        if variant.network.model.scheme == "float32":
+            with self._note:
+                ui.label(FLOAT_NOTE).classes("muted")
         board = desk.boards.figure(tab.board, desk.candidate, variant.network.model.scheme)
         self._facts.clear()
         with self._facts:
@@ -141,8 +158,6 @@ class _Page:
             ui.label(board.known).classes("muted provenance")
             if board.source:
                 _details("What that rests on", board.source)
-            if variant.network.model.scheme == "float32":
-                ui.label(FLOAT_NOTE).classes("muted")
 
     def _change_board(self, event: events.ValueChangeEventArguments[str]) -> None:
         self._tab.board = event.value

@@ -94,7 +94,9 @@ def test_a_disk_that_fills_up_between_two_galleries_changes_neither(small_disk) 
     (disk / "others").write_bytes(bytes(os.statvfs(disk).f_bfree * block - block))
     before = {path: path.read_bytes() for path in disk.iterdir()}
     write_gallery(paths[0], people({"Ada": 1}))  # there is room for one
-    with pytest.raises(StorageError, match=r"cannot write \S*people-\w+_int8\.fpdb: No space left on device; free some"):
+    with pytest.raises(
+        StorageError, match=r"cannot write \S*people-\w+_int8\.fpdb: No space left on device; free some"
+    ):
         write_galleries(dict.fromkeys(paths, people({"Ada": 1, "Bob": 1})))
     assert {path: path.read_bytes() for path in disk.iterdir()} == before
     (disk / "others").unlink()
