@@ -24,7 +24,7 @@ from sweep.studio.roster import Roster
 
 FLOAT_NOTE = (
     "float32 keeps its fingerprints in memory only, since a gallery holds the int8 ones that a device computes. "
-    "Whoever was enrolled before this start is missing here; whoever is enrolled now is missing after the next."
+    "Whoever was enrolled before this start is missing here; whoever is enrolled now is missing after the next one."
 )
 
 

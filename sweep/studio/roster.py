@@ -59,7 +59,8 @@ class Roster:
             ui.label(photos_text(max(person.photos.values()))).classes("muted")
             button = ui.button(icon="delete", on_click=partial(self._ask, row, person)).props("flat dense round")
             button.props["aria-label"] = f"Remove {person.name}"
-            button.tooltip("Remove this person")
+            with button:  # beside the button: below, it would hide the next person's
+                ui.tooltip("Remove this person").props('anchor="center left" self="center right"')
         return button
 
     def _ask(self, row: ui.element, person: Person) -> None:
