@@ -90,7 +90,7 @@ def model_card(subject: Subject) -> dict[str, Any]:
         },
         "limits": [asdict(check) for check in subject.limits],
         "latency": asdict(record.latency),
-        "memory": _memory(subject),
+        "memory": _fits(record, subject.facts) | {"library": [asdict(one) for one in subject.library]},
         "ethos_u": None if subject.vela is None else asdict(subject.vela),
         "verification": asdict(subject.checked),
         "golden_faces": subject.golden_origin,
@@ -120,10 +120,10 @@ def _evaluation(one: Evaluation) -> dict[str, Any]:
     return plain
 
 
-def _memory(subject: Subject) -> dict[str, Any]:
-    board = section(subject.record.config, "board")
+def _fits(record: RunRecord, facts: NetworkFacts) -> dict[str, Any]:
+    """The board's memories, and what TensorFlow Lite Micro takes of them."""
+    board = section(record.config, "board")
     ram, flash = board.get("ram_bytes"), board.get("flash_bytes")
-    facts = subject.facts
     return {
         "board": board.get("name"),
         "board_deployed_as": board.get("deployed_as"),
@@ -133,7 +133,6 @@ def _memory(subject: Subject) -> dict[str, Any]:
         "arena_device_bytes": facts.arena.device,
         "tflm_fits_ram": None if not isinstance(ram, int) else facts.arena.device <= ram,
         "tflm_fits_flash": None if not isinstance(flash, int) else facts.size_bytes <= flash,
-        "library": [asdict(one) for one in subject.library],
     }
 
 
@@ -162,12 +161,12 @@ def caveats(subject: Subject) -> list[str]:
     return [text for holds, text in _possible_caveats(subject) if holds]
 
 
-def misfits(subject: Subject) -> tuple[str, ...]:
+def misfits(record: RunRecord, facts: NetworkFacts) -> tuple[str, ...]:
     """Which memories of the board the network exceeds with TensorFlow Lite Micro, whatever its own runtime takes."""
-    memory, board = _memory(subject), subject.record.latency.board
+    memory, board = _fits(record, facts), record.latency.board
     taken = (
-        ("tflm_fits_ram", "arena", subject.facts.arena.device, "board_ram_bytes"),
-        ("tflm_fits_flash", "file", subject.facts.size_bytes, "board_flash_bytes"),
+        ("tflm_fits_ram", "arena", facts.arena.device, "board_ram_bytes"),
+        ("tflm_fits_flash", "file", facts.size_bytes, "board_flash_bytes"),
     )
     return tuple(
         f"With TensorFlow Lite Micro it does not fit {board}: the {what} takes {size:,} bytes of {memory[limit]:,}."
@@ -204,7 +203,7 @@ def _possible_caveats(subject: Subject) -> tuple[tuple[bool, str], ...]:
             record.latency.runtime.split()[0] != "TFLM",
             f"The latency is one with {record.latency.runtime}; TensorFlow Lite Micro takes another time.",
         ),
-        *((True, misfit) for misfit in misfits(subject)),
+        *((True, misfit) for misfit in misfits(record, facts)),
         (not facts.aligned, "It was trained on faces that facerec-sweep did not align; feed it faces framed alike."),
         *((True, f"Not checked: {why}.") for why in subject.checked.not_checked),
     )

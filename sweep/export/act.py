@@ -29,6 +29,7 @@ from sweep.export.checks import (
     check_folder,
     check_golden,
     check_limits,
+    check_memory,
     check_validation,
     images_to_judge,
     run_all,
@@ -70,6 +71,7 @@ def act(request: Request) -> int:
         trouble = _check_interpreter(request)
         steps.doing("computing golden fingerprints")
         work = _prepare(request, chosen, measured=not trouble)
+        check_memory(misfits(chosen.record, work.facts), allowed=request.flags.allow_over_limit)
         checked = _checked(work, trouble, steps)
         steps.doing("building the self-test")
         subject = _write(work, checked)
@@ -241,7 +243,7 @@ def _say(out: Path, subject: Subject) -> None:
         f"{subject.name}: exported to {out}",
         f"  file {facts.size_bytes:,} bytes, arena {facts.arena.bytes:,} (a device: {facts.arena.device:,}, predicted)",
         *_check_lines(checked),
-        *(f"  warning: {misfit}" for misfit in misfits(subject)),
+        *(f"  warning: {misfit}" for misfit in misfits(subject.record, facts)),
         f"  next: {out / 'MODEL_CARD.md'}, and README.md beside it",
     ]
     sys.stdout.write("".join(f"{line}\n" for line in lines))

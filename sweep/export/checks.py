@@ -67,6 +67,21 @@ def check_limits(limits: Sequence[LimitCheck], *, allowed: bool) -> None:
         raise OptionError("candidate", reasons(found), "one that keeps every limit", hint)
 
 
+def check_memory(misfits: Sequence[str], *, allowed: bool) -> None:
+    """Refuse what no program with TensorFlow Lite Micro can hold on the board.
+
+    Args:
+        misfits: from `facerec_core.export.card.misfits`.
+        allowed: --allow-over-limit was given.
+
+    Raises:
+        OptionError: there are some, and it was not.
+    """
+    if misfits and not allowed:
+        hint = "--allow-over-limit exports it all the same, such as for the runtime the board's limits were judged by"
+        raise OptionError("candidate", " ".join(misfits), "one that fits, or a sweep with another board=NAME", hint)
+
+
 def images_to_judge(asked: int | None, macs: int) -> int:
     """How many validation images go through TensorFlow Lite Micro.
 

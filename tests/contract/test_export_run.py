@@ -253,6 +253,22 @@ def test_over_the_limit_is_refused_unless_allowed(troubled, tmp_path, monkeypatc
     assert "warning: With TensorFlow Lite Micro it does not fit stm32f746: the arena takes" in capsys.readouterr().out
 
 
+def test_what_the_boards_memory_cannot_hold_is_refused(tmp_path, monkeypatch, capsys) -> None:
+    """Its own runtime may get along with less: every limit of the sweep is kept."""
+    monkeypatch.chdir(tmp_path)
+    record = with_files(make_record(CANDIDATE), tmp_path, content, 3)
+    small = replace(record, config={**record.config, "board": {**record.config["board"], "ram_bytes": 1000}})
+    tracker = Tracker.open(tmp_path / "mlruns", None, EXPERIMENT)
+    with tracker.sweep("small", "python -m sweep run", {}, 1e-3, LIMITS) as sweep:
+        tracker.log_candidate(sweep, small, tmp_path)
+    assert main(["export", "--out", "firmware", "--verify-images", "0"]) == 2
+    said = capsys.readouterr().err
+    assert "it does not fit stm32f746: the arena takes" in said
+    assert "bytes of 1,000" in said
+    assert "--allow-over-limit" in said
+    assert not Path("firmware").exists()
+
+
 def test_a_network_that_computes_something_else_on_the_device_is_not_exported(refusal, monkeypatch) -> None:
     from facerec_core.export import micro
 

@@ -21,7 +21,7 @@ from facerec_core.export.verification import Agreement, check_agreement, check_e
 from facerec_core.types import Candidate, IdentificationRates, Interval, LimitCheck, OverDraws, TensorScale
 from sweep.arguments import parse_flags
 from sweep.export import run as export_run
-from sweep.export.checks import check_folder, check_limits, images_to_judge
+from sweep.export.checks import check_folder, check_limits, check_memory, images_to_judge
 from tests.records import make_groups, make_limit, make_record, with_groups
 from tests.unit.test_export_sources import FACTS
 
@@ -103,7 +103,7 @@ def test_caveats_say_what_does_not_hold() -> None:
     said = " ".join(model_card(subject())["caveats"])
     assert "does not fit stm32f746: the arena takes 900 bytes of 800" in said
     assert "the file takes 100 bytes of 50" in said
-    assert [misfit in said for misfit in misfits(subject())] == [True, True]
+    assert [misfit in said for misfit in misfits(subject().record, FACTS)] == [True, True]
     assert "Not checked: no validation images were judged" in said
     assert "rendered" not in said
     bare = " ".join(model_card(subject(facts=replace(FACTS, thresholds=())))["caveats"])
@@ -112,9 +112,9 @@ def test_caveats_say_what_does_not_hold() -> None:
 
 def test_what_fits_the_board_misfits_nothing() -> None:
     roomy = {**CONFIG, "board": {**BOARD, "ram_bytes": 900, "flash_bytes": 100}}
-    assert misfits(subject(record=replace(subject().record, config=roomy))) == ()
+    assert misfits(replace(subject().record, config=roomy), FACTS) == ()
     unknown = {**CONFIG, "board": {"name": "host"}}
-    assert misfits(subject(record=replace(subject().record, config=unknown))) == ()
+    assert misfits(replace(subject().record, config=unknown), FACTS) == ()
 
 
 def test_licences_name_what_came_from_others() -> None:
@@ -187,6 +187,13 @@ def test_limits_are_kept_or_named() -> None:
     for one in (over, undecided):
         with pytest.raises(OptionError, match=f"{one.verdict}.*--allow-over-limit"):
             check_limits((one,), allowed=False)
+
+
+def test_what_the_board_cannot_hold_is_refused_unless_allowed():
+    check_memory((), allowed=False)
+    check_memory(("The arena takes 900 bytes of 800.",), allowed=True)
+    with pytest.raises(OptionError, match=r"900 bytes of 800.*--allow-over-limit"):
+        check_memory(("The arena takes 900 bytes of 800.",), allowed=False)
 
 
 def test_larger_networks_are_judged_on_fewer_images() -> None:
