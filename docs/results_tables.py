@@ -37,6 +37,7 @@ HEADINGS = {
     "stage_seconds": "seconds",
 }
 _PLACE = r"(?P<head><!-- results: {key} -->\n\n)(?P<table>(?:^\|.*\n)*)"
+STARTS = {"slice": ", sliced", "grow": ", grown"}
 Row = Mapping[str, Any]
 
 
@@ -44,7 +45,7 @@ def rows_of(record: RunRecord) -> Iterator[dict[str, Any]]:
     """One row a variant, rates rounded to four decimals."""
     from analysis.selection import candidate_names
 
-    name = candidate_names([record])[record.key] + (f" seed {record.seed}" if record.seed else "")
+    name = candidate_names([record])[record.key] + _start(record) + (f" seed {record.seed}" if record.seed else "")
     for variant in record.variants:
         yield {
             "candidate": name,
@@ -55,6 +56,13 @@ def rows_of(record: RunRecord) -> Iterator[dict[str, Any]]:
             **_rates("test", variant.test),
             "stage_seconds": round(record.stage_seconds[STAGES[variant.scheme]]),
         }
+
+
+def _start(record: RunRecord) -> str:
+    """How the initial weights came about, where they are not those of the same width; never the file's name."""
+    train = record.config.get("train")
+    way = str(train.get("init")).partition(":")[0] if isinstance(train, Mapping) else ""
+    return STARTS.get(way, "")
 
 
 def _rates(split: str, found: Evaluation) -> dict[str, Any]:

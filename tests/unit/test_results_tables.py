@@ -42,3 +42,14 @@ def test_a_record_gives_a_row_a_variant() -> None:
         assert row["test_eer"] == pytest.approx(variant.test.eer, abs=5e-5)
         assert row["size_bytes"] == variant.file.size_bytes
     assert rows[0]["stage_seconds"] == 60
+
+
+@pytest.mark.parametrize(
+    ("init", "said"), [("grow:/home/me/a.npz", ", grown"), ("slice:a.npz", ", sliced"), ("a.npz", "")]
+)
+def test_a_row_says_how_its_weights_began_but_not_in_which_file(init, said) -> None:
+    (record,) = make_records(1)
+    record = replace(record, stage_seconds={"float": 60.2, "ptq": 5.0, "qat": 8.0})
+    plain = next(rows_of(record))["candidate"]
+    row = next(rows_of(replace(record, config={**record.config, "train": {"init": init}})))
+    assert row["candidate"] == plain + said
