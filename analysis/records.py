@@ -9,7 +9,10 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class SweepInfo:
-    """One sweep as the tracker knows it; `limits` maps a limit's name to its value, None when switched off."""
+    """One sweep as the tracker knows it; `limits` maps a limit's name to its value, None when switched off.
+
+    `command` is what was typed last, `earlier_commands` what else was typed for the same sweep, the first one first.
+    """
 
     name: str
     command: str
@@ -18,6 +21,7 @@ class SweepInfo:
     created_unix: float
     status: str
     tracker_uri: str | None
+    earlier_commands: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

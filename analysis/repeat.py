@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from facerec_core.types import RunRecord
 
 ARCHITECTURE = ("width", "res", "embedding", "last", "seed")
+HOW_ONLY = ("workers", "force", "executor")
+"""Keys, and groups of keys, that change how candidates are trained but not what comes out."""
 _TRAINING_VERBS = ("run", "multirun", "search")
 _SWEPT = re.compile(r"[,()]")
 _PLAIN = re.compile(r"[\w./:@%+-]+")
@@ -23,12 +25,23 @@ def leaves(config: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str
             yield f"{prefix}{name}", value
 
 
-def repeat_command(command: str, record: RunRecord) -> str:
+def repeat_command(commands: Sequence[str], record: RunRecord) -> str:
     """The sweep's command with one value a key, this candidate's; empty where that cannot be said for certain.
 
     What the command sweeps, what a search proposes and the architecture are taken from the record's configuration;
-    every other word stays.
+    every other word stays. Of several commands it is not known which one trained the candidate, so all have to come to
+    the same.
     """
+    found = [_repeated(command, record) for command in commands]
+    return found[-1] if len({_what(one) for one in found}) == 1 else ""
+
+
+def _what(command: str) -> tuple[str, ...]:
+    """A command without what only says how."""
+    return tuple(word for word in shlex.split(command) if _key(word).partition(".")[0] not in HOW_ONLY)
+
+
+def _repeated(command: str, record: RunRecord) -> str:
     try:
         words = shlex.split(command)
     except ValueError:

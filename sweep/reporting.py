@@ -49,4 +49,5 @@ def _info(sweep: SweepRun, tracker: Tracker, target_far: float | None) -> SweepI
         created_unix=sweep.started_unix,
         status=sweep.status,
         tracker_uri=tracker.uri,
+        earlier_commands=sweep.earlier_commands,
     )

@@ -28,7 +28,7 @@ from sweep.patience import Patience, will_pass
 from sweep.tracking_registry import register
 from sweep.tracking_runs import Runs, candidates_of, check_alone, check_same_measure
 from sweep.tracking_store import impatient, is_server, mlflow_errors, open_store
-from sweep.tracking_sweep import SweepRun, SweepStatus, sweep_of
+from sweep.tracking_sweep import SweepRun, SweepStatus, earlier_commands, sweep_of
 from sweep.tracking_verdict import judged, mark, verdicts
 from sweep.tracking_views import REPORT, Views, views_of
 from sweep.tracking_write import DONE, Earlier, Held, Sheet, look_up, replace_earlier, write_candidate
@@ -115,7 +115,7 @@ class Tracker:
         """Run id of a new sweep, or of the one of that name, which is continued.
 
         MLflow never changes a parameter once logged: a continued sweep keeps the `params` of its first start,
-        while the command (a tag) follows the last one.
+        while the command (a tag) follows the last one; those before are in the tag `earlier_commands`.
 
         Raises:
             OptionError: the sweep of that name was judged by other limits or another target FAR.
@@ -142,7 +142,8 @@ class Tracker:
                 self._runs.kill_below(run.info.run_id)
                 self._client.update_run(run.info.run_id, status="RUNNING")
                 unless_known = {} if run.data.params else params  # an earlier attempt may have come no further
-                self._runs.log(run.info.run_id, unless_known, tags=tags)
+                before = {"earlier_commands": earlier_commands(run.data.tags, tags["command"])}
+                self._runs.log(run.info.run_id, unless_known, tags={**tags, **before})
                 return str(run.info.run_id)
         run = self._runs.create(name, tags)
         self._runs.log(run.info.run_id, params)

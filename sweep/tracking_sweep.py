@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+LONGEST_TAG = 5000
+"""Characters, by MLflow's documentation of a server's limit; the oldest commands are forgotten beyond."""
 SweepStatus = Literal["FINISHED", "FAILED", "KILLED"]
 
 
@@ -14,7 +16,8 @@ SweepStatus = Literal["FINISHED", "FAILED", "KILLED"]
 class SweepRun:
     """A sweep as the tracker knows it; `status` is MLflow's RUNNING, FINISHED, FAILED or KILLED.
 
-    `started_unix` is when it was started for the last time, `command` what was typed then.
+    `started_unix` is when it was started for the last time, `command` what was typed then, `earlier_commands` what else
+    was typed for it, the first one first.
     """
 
     run_id: str
@@ -24,6 +27,7 @@ class SweepRun:
     command: str
     target_far: float
     limits: Mapping[str, float | str | None]
+    earlier_commands: tuple[str, ...] = ()
 
 
 def sweep_of(run: Any) -> SweepRun:
@@ -37,4 +41,19 @@ def sweep_of(run: Any) -> SweepRun:
         command=tags["command"],
         target_far=float(tags["target_far"]),
         limits=json.loads(tags["limits"]),
+        earlier_commands=tuple(json.loads(tags.get("earlier_commands", "[]"))),
     )
+
+
+def earlier_commands(tags: Mapping[str, str], command: str) -> str:
+    """The tag of a sweep that is continued with `command`: what was typed for it before, each once, as a JSON list.
+
+    Args:
+        tags: of the sweep's run as it was.
+        command: what is typed now.
+    """
+    known = [*json.loads(tags.get("earlier_commands", "[]")), tags["command"]]
+    kept = [one for one in dict.fromkeys(known) if one != command]
+    while len(text := json.dumps(kept)) > LONGEST_TAG:
+        del kept[0]
+    return text

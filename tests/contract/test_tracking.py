@@ -167,6 +167,10 @@ def test_a_sweep_of_the_same_name_is_continued(tracker, records, tmp_path):
         "FINISHED",
         "python -m sweep multirun res=96,128",
     )
+    assert latest.earlier_commands == (SWEEP[1],)
+    with tracker.sweep(*SWEEP):
+        pass
+    assert tracker.load_sweeps()[0].earlier_commands == ("python -m sweep multirun res=96,128",)
     assert len(tracker.load_records(latest)) == 2
 
 

@@ -32,13 +32,13 @@ ONE = "width=0.5 res=128 embedding=scaled last=null seed=2"
     ],
 )
 def test_what_was_swept_has_this_candidates_value_and_the_rest_stays(typed, expected):
-    assert repeat_command(f"python -m sweep {typed}", RECORD) == f"python -m sweep run {expected}"
+    assert repeat_command([f"python -m sweep {typed}"], RECORD) == f"python -m sweep run {expected}"
 
 
 def test_a_search_is_repeated_with_what_it_proposed():
     space = {"space": {"width": [0.35, 0.5], "train": {"lr": {"low": 0.001, "high": 0.1}}}}
     record = dataclasses.replace(RECORD, config={**CONFIG, "search": space})
-    assert repeat_command("python -m sweep search workers=2", record) == (
+    assert repeat_command(["python -m sweep search workers=2"], record) == (
         f"python -m sweep run workers=2 {ONE} train.lr=0.01"
     )
 
@@ -48,4 +48,15 @@ def test_a_search_is_repeated_with_what_it_proposed():
     ["", "make demo", "python -m sweep report", "python -m sweep multirun data=lfw,celeba", "python -m 'sweep"],
 )
 def test_what_cannot_be_said_for_certain_is_not_said(command):
-    assert repeat_command(command, RECORD) == ""
+    assert repeat_command([command], RECORD) == ""
+
+
+def test_of_commands_that_come_to_the_same_the_last_is_repeated():
+    typed = ["python -m sweep multirun width=0.35,0.5", "python -m sweep run width=0.5 workers=2 executor.threads=1"]
+    assert repeat_command(typed, RECORD) == f"python -m sweep run workers=2 executor.threads=1 {ONE}"
+
+
+def test_of_different_commands_none_is_repeated():
+    """Which of them trained the candidate is not known."""
+    typed = ["python -m sweep multirun +experiment=lfw_quick", "python -m sweep multirun +experiment=lfw_best"]
+    assert repeat_command(typed, RECORD) == ""
