@@ -307,14 +307,13 @@ def _build_float(run: _Run, folder: Path) -> None:
 
 
 def _build_ptq(run: _Run, folder: Path) -> None:
-    started = time.perf_counter()
-    run.report("ptq")(0, 0, "reading the weights")
+    started, report = time.perf_counter(), run.report("ptq")
+    report(0, 0, "reading the weights")
     from facerec_core.preparation import restore
     from facerec_core.quantize import post_training
 
     task, ready, options = run.task, run.ready, run.task.recipe.quant.ptq
     _configure(task)
-    report = run.report("ptq")
     arrays = ready(options.equalize, options.rounding, report)
     report(0, 0, "calibrating")
     converted = post_training(restore(task.candidate, arrays), ready.images)
@@ -325,13 +324,12 @@ def _build_ptq(run: _Run, folder: Path) -> None:
 
 
 def _build_qat(run: _Run, folder: Path) -> None:
-    started = time.perf_counter()
-    run.report("qat")(0, 0, "reading the weights")
+    started, report = time.perf_counter(), run.report("qat")
+    report(0, 0, "reading the weights")
     from facerec_core.quantize import quantization_aware
 
     task = run.task
     _configure(task)
-    report = run.report("qat")
     converted = quantization_aware(
         task.candidate, run.arrays, run.faces.train, task.recipe, report, run.teacher, run.journal("qat"), run.ready
     )
