@@ -125,6 +125,7 @@ class Tracker:
             "level": "sweep",
             "sweep": name,
             "command": command,
+            "earlier_commands": "[]",
             "target_far": repr(target_far),
             "limits": json.dumps(dict(limits)),
             "last_started": repr(time.time()),

@@ -174,6 +174,16 @@ def test_a_sweep_of_the_same_name_is_continued(tracker, records, tmp_path):
     assert len(tracker.load_records(latest)) == 2
 
 
+def test_a_sweep_continued_by_its_own_command_keeps_its_tags(tracker):
+    with tracker.sweep(*SWEEP):
+        pass
+    tags = dict(by_name(tracker)["demo"].data.tags)
+    with tracker.sweep(*SWEEP):
+        pass
+    changed = by_name(tracker)["demo"].data.tags.items() ^ tags.items()
+    assert {name for name, _ in changed} == {"last_started"}
+
+
 @pytest.mark.parametrize(("target_far", "limits"), [(1e-2, None), (None, {"latency_ms": 50.0})])
 def test_a_sweep_is_not_continued_by_another_measure(tracker, target_far, limits):
     with tracker.sweep(*SWEEP) as run_id:
