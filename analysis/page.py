@@ -123,7 +123,7 @@ def _recommendation(findings: Findings) -> dict[str, object]:
         "groups": variant.test.groups,
         "groups_told": sentences.groups_text(variant.test),
         "sources": sources(best, metric),
-        "repeat": repeat_command((*findings.info.earlier_commands, findings.info.command), best.record),
+        "repeat": repeat_command(findings.info.commands, best.record),
     }
 
 

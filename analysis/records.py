@@ -23,6 +23,11 @@ class SweepInfo:
     tracker_uri: str | None
     earlier_commands: tuple[str, ...] = ()
 
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """All that was typed for the sweep, the last one last."""
+        return (*self.earlier_commands, self.command)
+
 
 @dataclass(frozen=True)
 class ReportPaths:

@@ -25,14 +25,14 @@ def leaves(config: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str
             yield f"{prefix}{name}", value
 
 
-def repeat_command(commands: Sequence[str], record: RunRecord) -> str:
-    """The sweep's command with one value a key, this candidate's; empty where that cannot be said for certain.
+def repeat_command(typed: Sequence[str], record: RunRecord) -> str:
+    """The candidate's command with one value a key, its own; empty where that cannot be said for certain.
 
     What the command sweeps, what a search proposes and the architecture are taken from the record's configuration;
-    every other word stays. Of several commands it is not known which one trained the candidate, so all have to come to
-    the same.
+    every other word stays. A record of an earlier version does not say which command it was; then all that was `typed`
+    for its sweep has to come to the same.
     """
-    found = [_repeated(command, record) for command in commands]
+    found = [_repeated(command, record) for command in ((record.command,) if record.command else typed)]
     return found[-1] if len({_what(one) for one in found}) == 1 else ""
 
 

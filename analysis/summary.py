@@ -92,8 +92,7 @@ def markdown(findings: Findings) -> str:
     lines += [*_front(findings), *_limits(findings)]
     lines += [escaped(hypervolume_text(findings.hypervolume)), ""] if findings.hypervolume else []
     data = sorted({f"{r.data.name}, fingerprint {r.data.fingerprint}" for r in findings.records if r.data})
-    commands = (*info.earlier_commands, info.command)
-    lines += ["## Made by", "", *(line for one in commands for line in (_code(one), ""))]
+    lines += ["## Made by", "", *(line for one in info.commands for line in (_code(one), ""))]
     lines += [f"Sweep {escaped(info.name)}, {escaped(info.status.lower())}, {moment(info.created_unix)}.  "]
     lines += [f"Data: {escaped(one)}.  " for one in data]
     return "\n".join(lines).rstrip() + "\n"

@@ -357,7 +357,10 @@ class Failure:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """Everything known about one candidate of a sweep; the tracker and the report see only this."""
+    """Everything known about one candidate of a sweep; the tracker and the report see only this.
+
+    `command` is what was typed when the candidate was carried through; empty in records from before it was kept.
+    """
 
     key: str
     status: Status
@@ -378,6 +381,7 @@ class RunRecord:
     stage_seconds: Mapping[str, float] = field(default_factory=dict)
     failure: Failure | None = None
     warnings: tuple[str, ...] = ()
+    command: str = ""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from facerec_core.errors import StorageError, TrackingError, UsageError
@@ -177,7 +177,8 @@ def _track(
             lambda hear: open_executor(first, site, hear, display.say),
             display,
         )
-        for point, record in sweep.enter_context(closing(scheduler.run())):  # ends the workers in any case
+        for point, untold in sweep.enter_context(closing(scheduler.run())):  # ends the workers in any case
+            record = replace(untold, command=invocation.command)
             display.doing(f"recording {point.name}")
             tracker.log_candidate(run_id, record, site.stages, records.roc_pictures(record))
             failed += [(point, record)] if record.status == "failed" else []

@@ -56,7 +56,12 @@ def test_of_commands_that_come_to_the_same_the_last_is_repeated():
     assert repeat_command(typed, RECORD) == f"python -m sweep run workers=2 executor.threads=1 {ONE}"
 
 
-def test_of_different_commands_none_is_repeated():
-    """Which of them trained the candidate is not known."""
+def test_the_command_that_trained_it_is_the_one_to_repeat():
+    typed = ["python -m sweep multirun +experiment=lfw_quick", "python -m sweep multirun +experiment=lfw_best"]
+    record = dataclasses.replace(RECORD, command=typed[0])
+    assert repeat_command(typed, record) == f"python -m sweep run +experiment=lfw_quick {ONE}"
+
+
+def test_of_different_commands_none_is_repeated_where_the_record_names_none():
     typed = ["python -m sweep multirun +experiment=lfw_quick", "python -m sweep multirun +experiment=lfw_best"]
     assert repeat_command(typed, RECORD) == ""

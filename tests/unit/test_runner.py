@@ -116,7 +116,7 @@ def world(monkeypatch, tmp_path):
 
 
 def run(*overrides: str) -> int:
-    return run_sweep(settings(*overrides), Invocation("multirun", "python -m sweep multirun"))
+    return run_sweep(settings(*overrides), Invocation("multirun", "python -m sweep multirun " + " ".join(overrides)))
 
 
 def only_sweep(world) -> list:
@@ -145,6 +145,15 @@ def test_a_second_start_does_nothing_again(world, capsys) -> None:
     assert run("width=0.35,0.5,0.75") == 0
     assert (world.trained, world.tracker.written) == ([0.5, 0.35], written)  # the longest first
     assert capsys.readouterr().err.count("known from an earlier start") == 3
+
+
+def test_a_record_says_which_command_carried_it_through(world) -> None:
+    first, second = "width=0.35,0.75 sweep=mine", "width=0.35,0.5 sweep=mine"
+    assert run(*first.split()) == run(*second.split()) == 0
+    commands = {
+        record.candidate.width: record.command.removeprefix("python -m sweep multirun ") for record in only_sweep(world)
+    }
+    assert commands == {0.35: first, 0.75: first, 0.5: second}
 
 
 def test_finished_stages_are_only_read_back(world) -> None:
