@@ -52,6 +52,7 @@ class Tracker:
         self._patience = patience
         self._outbox = Outbox(root, uri, experiment_id)
         self._held: dict[str, Held] = {}
+        self._marked: dict[str, bool] = {}  # whether the standings of a sweep were right and nothing came since
 
     @classmethod
     def open(
@@ -141,6 +142,7 @@ class Tracker:
                 if not joins:
                     check_alone(run, self._patience.say)
                 self._runs.kill_below(run.info.run_id)
+                self._marked.setdefault(run.info.run_id, run.info.status == "FINISHED" and not joins)
                 self._client.update_run(run.info.run_id, status="RUNNING")
                 unless_known = {} if run.data.params else params  # an earlier attempt may have come no further
                 before = {"earlier_commands": earlier_commands(run.data.tags, tags["command"])}
@@ -231,6 +233,7 @@ class Tracker:
         return self._held[sweep_run_id]
 
     def _write(self, sweep_run_id: str, sheet: Sheet) -> str:
+        self._marked[sweep_run_id] = False
         held, key = self._holding(sweep_run_id), sheet.record.key
         if is_server(self.uri):  # another machine may have written it meanwhile
             held.runs[key] = look_up(self._runs, sweep_run_id, key).runs.get(key, [])
@@ -272,10 +275,14 @@ class Tracker:
     def mark_standings(self, sweep_run_id: str) -> int:
         """Tag what became of the sweep's candidates and variants, and return how many runs had other tags before.
 
+        A sweep that was finished, and into which nothing came since, is not looked at.
+
         Raises:
             StorageError: a record is damaged.
             TrackingError: the tracker cannot be read or written.
         """
+        if self._marked.get(sweep_run_id):
+            return 0
         _, chosen = self._judged(sweep_run_id)
         return self._patiently(lambda: mark(self._runs, sweep_run_id, verdicts(chosen)))
 
@@ -363,10 +370,6 @@ class Tracker:
 
     def _load_record(self, run: Any) -> RunRecord:
         return parse_record(RunRecord, self._runs.read(run, "record.json"), f"record.json of run {run.info.run_id}")
-
-    def best_variant_runs(self, sweep: SweepRun, candidates: int = COMPARED_CANDIDATES) -> tuple[str, ...]:
-        """Run ids of all variants of the best candidates that keep the limits, by validation TAR at the target FAR."""
-        return tuple(run for best in self.views(sweep, candidates).best for run in best.runs)
 
     def views(self, sweep: SweepRun, candidates: int = COMPARED_CANDIDATES) -> Views:
         """What there is to open of a sweep in MLflow's interface."""

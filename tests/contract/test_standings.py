@@ -61,6 +61,31 @@ def test_what_is_marked_already_is_not_written_again_and_a_better_one_changes_th
     assert named(tracker, "tags.recommended = 'true' and tags.level = 'variant'") == ["0.5@128-640 qat_int8"]
 
 
+@pytest.mark.parametrize(
+    ("ended", "looked_at"),
+    [("FINISHED", False), ("KILLED", True), ("FAILED", True)],
+    ids=["finished", "killed", "failed"],
+)
+def test_a_finished_sweep_is_not_looked_through_again_and_one_that_was_cut_off_is(
+    tracker, root, tmp_path, ended, looked_at
+):
+    sweep = write_sweep(tracker, tmp_path, varied_records())
+    marked = named(tracker, "tags.standing != ''")
+    for run in tracker._runs.search("tags.standing != ''"):
+        tracker._client.delete_tag(run.info.run_id, "standing")
+    tracker.finish_sweep(sweep, ended)
+    again = Tracker.open(root, None, tracker._client.get_experiment(tracker.experiment_id).name)
+    assert write_sweep(again, tmp_path, ()) == sweep
+    assert named(tracker, "tags.standing != ''") == (marked if looked_at else [])
+
+
+def test_a_finished_sweep_with_a_record_more_is_marked(tracker, root, tmp_path):
+    write_sweep(tracker, tmp_path, varied_records()[:2])
+    again = Tracker.open(root, None, tracker._client.get_experiment(tracker.experiment_id).name)
+    write_sweep(again, tmp_path, varied_records())
+    assert named(tracker, "tags.recommended = 'true' and tags.level = 'variant'") == ["0.5@128-640 qat_int8"]
+
+
 def test_a_sweep_without_anything_to_ship_is_marked_all_the_same(tracker, tmp_path):
     first, second = make_records(2)
     write_sweep(tracker, tmp_path, (as_failed(first), as_pruned(second)))

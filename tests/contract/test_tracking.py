@@ -261,12 +261,13 @@ def test_the_best_candidates_variants_come_first(tracker, records, tmp_path):
             tracker.log_candidate(sweep, record, tmp_path)
     (info,) = tracker.load_sweeps()
     names = {run.info.run_id: run.info.run_name for run in runs_of(tracker)}
-    assert [names[run] for run in tracker.best_variant_runs(info, 1)] == [
+    (best,) = tracker.views(info, 1).best
+    assert [names[run] for run in best.runs] == [
         "0.35@128-448 float32",
         "0.35@128-448 ptq_int8",
         "0.35@128-448 qat_int8",
     ]
-    assert len(tracker.best_variant_runs(info)) == 6
+    assert sum(len(candidate.runs) for candidate in tracker.views(info).best) == 6
 
 
 @pytest.mark.parametrize("scheme", ["float32", "ptq_int8"])

@@ -85,7 +85,7 @@ def test_the_server_runs_on_this_machine_only_until_ctrl_c(root, port, tmp_path)
         server = Tracker.open(tmp_path / "unused", base, "faces", create=False)
         (sweep,) = server.find_sweeps("demo")
         assert server.load_records(sweep) == list(make_records(1)), "a server's records are those of the store"
-        assert all(run in said for run in server.best_variant_runs(sweep))
+        assert all(run in said for candidate in server.views(sweep).best for run in candidate.runs)
         with pytest.raises(OSError, match=r"refused|unreachable"):
             socket.create_connection(("127.0.0.2", port), timeout=5)
         process.send_signal(signal.SIGINT)
