@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from analysis import (
     interactive,
@@ -34,6 +35,7 @@ from facerec_core.roc import far_label
 from facerec_core.types import RunRecord, Split
 
 SPLITS: tuple[Split, ...] = ("test", "validation")
+_POWER_OF_TEN = re.compile(r"\d+e-\d+")
 SHOWN_ROWS = 100
 """Rows of the long table a browser shows at first; the rest is one press away."""
 
@@ -100,8 +102,14 @@ def environment() -> Environment:
         config=flattened,
         decibels=decibels,
         worst_layers=worst_text,
+        unbroken=_unbroken,
     )
     return made
+
+
+def _unbroken(text: str) -> Markup:
+    """The text with its powers of ten kept in one piece: a browser ends lines at the hyphen of 1e-3."""
+    return Markup(_POWER_OF_TEN.sub(r'<span class="whole">\g<0></span>', str(escape(text))))  # noqa: S704 - escaped
 
 
 def _first(records: Sequence[RunRecord]) -> RunRecord | None:
