@@ -1,15 +1,7 @@
-"""MLflow's interface as a person sees it: a real server, a real browser, a sweep of made-up records.
-
-With PICTURES=FOLDER in the environment, the pages are also written there as `mlflow_*.png`, as the documentation
-shows them.
-"""
+"""MLflow's interface as a person sees it: a real server, a real browser, a sweep of made-up records."""
 
 import io
-import os
 import re
-import socket
-import subprocess
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,8 +12,9 @@ from selenium.webdriver.common.keys import Keys
 from sweep import tracking_keys as keys
 from sweep.tracking import Tracker
 from sweep.tracking_verdict import judged
-from tests.browser import chromium, needs_browser, screenshot, wait_for
-from tests.cli import SWEEP, environment, sweep
+from tests.browser import needs_browser, wait_for
+from tests.cli import sweep
+from tests.mlflow_pages import base_of, interface, visitor
 from tests.sweeps import varied_records, write_sweep
 
 pytestmark = [pytest.mark.slow, needs_browser]
@@ -29,11 +22,6 @@ pytestmark = [pytest.mark.slow, needs_browser]
 SCHEMES = ("float32", "ptq_int8", "qat_int8")
 RUN_LINKS = "a[href*='/runs/']"
 SEARCH = "input[placeholder*='metrics']"
-# On a first visit MLflow opens a panel for questions to a language model, which takes a quarter of the page.
-NO_ASSISTANT = {
-    "mlflow.assistant.fab.autoOpenedOnFirstLoad_v1": "true",
-    "mlflow.assistant.panelOpen_v1": "false",
-}
 # The grid of metrics holds only the rows in sight: a row's cells from the left, or a page further once these are drawn.
 ROW_OR_SCROLL = """
 const [names, grid] = document.querySelectorAll('.ReactVirtualized__Grid');
@@ -46,11 +34,6 @@ if (name)
 const drawn = Math.max(...cells(grid).map(cell => top(cell) + cell.offsetHeight));
 if (drawn >= Math.min(grid.scrollTop + grid.clientHeight, grid.scrollHeight)) grid.scrollTop += grid.clientHeight / 2;
 return null;
-"""
-SCATTERED = """
-const plot = [...document.querySelectorAll('.js-plotly-plot')].find(
-    plot => plot.offsetParent && plot.data[0].type.startsWith('scatter'));
-return plot ? plot.data.flatMap(trace => [...trace.y]) : null;
 """
 SCATTERED = """
 const plot = [...document.querySelectorAll('.js-plotly-plot')].find(
@@ -80,40 +63,18 @@ def folder(tmp_path_factory, records):
 @pytest.fixture(scope="module")
 def views(folder):
     """The addresses that `python -m sweep ui` prints, by their names, while it runs."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
-    command = [*SWEEP, "ui", "--port", port]
-    process = subprocess.Popen(command, cwd=folder, env=environment(), stdout=subprocess.PIPE, text=True)
-    try:
-        yield dict(_printed(process))
-    finally:
-        process.terminate()
-        process.wait(60)
-        process.stdout.close()
+    with interface(folder) as printed:
+        yield printed
 
 
 @pytest.fixture(scope="module")
 def base(views):
-    return views["All sweeps"].split("/#")[0]
-
-
-def _printed(process):
-    for line in process.stdout:
-        if line.startswith("Press Ctrl-C"):
-            return
-        name, _, address = line.strip().partition(": ")
-        if "http" in address:
-            yield name, address.strip()
-    raise AssertionError(f"the interface ended with status {process.wait(60)}")
+    return base_of(views)
 
 
 @pytest.fixture(scope="module")
 def browser(base):
-    with chromium(1200, 900) as running:
-        running.get(f"{base}/health")  # only to be where the interface keeps what it remembers
-        for key, value in NO_ASSISTANT.items():
-            running.execute_script("localStorage.setItem(arguments[0], arguments[1])", key, value)
+    with visitor(base) as running:
         yield running
 
 
@@ -127,11 +88,6 @@ def page(browser, views, base):
         return browser
 
     return opened
-
-
-def picture(browser, name):
-    if "PICTURES" in os.environ:
-        screenshot(browser, Path(os.environ["PICTURES"]) / f"mlflow_{name}.png")
 
 
 def variants(records, *schemes):
@@ -156,7 +112,6 @@ def test_the_latest_sweep_is_a_table_of_its_variants_the_best_first(page, record
     expected = sorted(by_tar, key=by_tar.get, reverse=True)
     browser = page("Latest sweep")
     wait_for(browser, lambda: shown_runs(browser) == expected, f"a table of {expected}")
-    picture(browser, "runs")
 
 
 def test_a_person_filters_by_width_resolution_variant_feasible_and_pareto(page, records):
@@ -240,7 +195,6 @@ def test_the_best_candidates_are_drawn_in_parallel_coordinates_and_as_points(pag
     best = sorted(records[:4], key=lambda r: -max(v.validation.tar_at_far["1e-3"] for v in r.variants[1:]))
     tars = [v.validation.tar_at_far[titles[-1].removeprefix("tar_at_far_")] for r in best for v in r.variants]
     assert dict(drawn)[titles[-1]] == pytest.approx(tars)
-    picture(browser, "compare")
 
     press(browser, "//*[@role='tab' and normalize-space()='Scatter Plot']")
     points = wait_for(browser, lambda: browser.execute_script(SCATTERED), "a scatter plot")
@@ -285,7 +239,6 @@ def test_roc_curves_are_overlaid_one_a_variant(page, records):
             np.testing.assert_allclose(curves[f"{record.candidate.name} {variant.scheme}"], grid, rtol=1e-9)
     shown = browser.find_element(By.TAG_NAME, "body").text
     assert [name for name in variants(records) if f"{name} (roc_tar)" not in shown] == [], "the legend names them"
-    picture(browser, "roc")
 
 
 def drawn_curves(browser):
@@ -303,7 +256,6 @@ def test_the_report_opens_from_the_sweeps_run(page, views):
     read_report(browser)
     browser = page("Report")
     read_report(browser)
-    picture(browser, "report")
 
 
 def read_report(browser):
@@ -334,4 +286,3 @@ def test_the_registered_model_shows_its_alias_its_limits_and_its_signature(page,
         lambda: all(one in browser.find_element(By.TAG_NAME, "body").text for one in signature),
         f"a signature with {signature}",
     )
-    picture(browser, "model")
