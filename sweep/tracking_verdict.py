@@ -21,7 +21,8 @@ BEST_FIRST: tuple[Standing, ...] = (
     "reference",
 )
 CANDIDATE = ""
-Verdicts = Mapping[tuple[str, str], Mapping[str, str]]
+_ANY_FAR = 1e-3  # it decides between candidates only
+Verdicts = Mapping[tuple[str, str], dict[str, str]]
 """Tags by the key of a candidate and the scheme of its variant, CANDIDATE for the candidate itself."""
 
 
@@ -46,6 +47,12 @@ def verdicts(selection: Selection) -> Verdicts:
     best = selection.recommended
     chosen = {(best.record.key, scheme) for scheme in (best.variant.scheme, CANDIDATE)} if best and best.variant else ()
     return {whose: _tags(standing, whose in chosen) for whose, standing in standings.items()}
+
+
+def settled(record: RunRecord) -> Verdicts:
+    """The tags that no other candidate of the sweep can change: networks in float, and what may not be shipped."""
+    found = verdicts(judged([record], _ANY_FAR))
+    return {whose: tags for whose, tags in found.items() if tags["standing"] not in ("front", "dominated")}
 
 
 def _tags(standing: Standing, recommended: bool) -> dict[str, str]:

@@ -12,6 +12,7 @@ from facerec_core.types import RunRecord, VariantRecord
 from sweep import tracking_keys as keys
 from sweep.tracking_model import save_model, yaml_text
 from sweep.tracking_runs import Runs, candidates_of
+from sweep.tracking_verdict import CANDIDATE, settled
 
 DONE = ("FINISHED", "FAILED")
 
@@ -74,14 +75,15 @@ def write_candidate(runs: Runs, sweep: str, sweep_run_id: str, sheet: Sheet) -> 
     record = sheet.record
     common = {"sweep": sweep, "sweep_run_id": sweep_run_id, "record_sha256": sheet.digest} | keys.record_tags(record)
     figures = [(key, value, 0) for key, value in keys.candidate_metrics(record).items()]
-    tags = {**common, "level": "candidate"}
+    standings = settled(record)
+    tags = {**common, "level": "candidate", **standings.get((record.key, CANDIDATE), {})}
     with runs.below(sweep_run_id, record.candidate.name, tags, record) as run:
         points = [*figures, *keys.curve_points(record)]
         runs.log(run.info.run_id, keys.candidate_params(record), points, record.ended_unix)
         with runs.artifacts(run) as folder:
             _write_record(folder, sheet)
         for variant in record.variants:
-            _write_variant(runs, run, common, sheet, variant)
+            _write_variant(runs, run, common | standings.get((record.key, variant.scheme), {}), sheet, variant)
     return str(run.info.run_id)
 
 

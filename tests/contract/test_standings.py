@@ -15,7 +15,7 @@ from sweep.tracking import Tracker
 from sweep.tracking_verdict import BEST_FIRST, CANDIDATE, judged, verdicts
 from sweep.ui_addresses import addresses
 from tests.records import as_failed, as_pruned, make_records
-from tests.sweeps import varied_records, write_sweep
+from tests.sweeps import varied_records, write_files, write_sweep
 
 _numbers = itertools.count()
 
@@ -50,6 +50,23 @@ def test_variants_and_candidates_are_found_by_their_standing(tracker, tmp_path):
     assert named(tracker, "tags.recommended = 'true'") == ["0.5@128-640", "0.5@128-640 qat_int8"]
     marked = named(tracker, "tags.pareto != ''")
     assert marked == named(tracker, "tags.level != 'sweep'"), "every run is marked, those not on the front too"
+
+
+def test_what_no_other_candidate_can_change_is_known_while_the_sweep_runs(tracker, tmp_path):
+    records = (*varied_records()[1:], as_failed(varied_records()[0]))
+    write_files(records, tmp_path)
+    sweep = tracker.start_sweep("demo", "command", {}, 1e-3, {})
+    for record in records:
+        tracker.log_candidate(sweep, record, tmp_path)
+    early = {
+        standing: named(tracker, f"tags.standing = '{standing}' and tags.recommended = 'false'")
+        for standing in BEST_FIRST
+    }
+    assert [standing for standing, names in early.items() if names] == ["infeasible", "failed", "reference"]
+    assert early["reference"] == sorted(f"{record.candidate.name} float32" for record in records[:3])
+    tracker.mark_standings(sweep)
+    for standing, names in early.items():
+        assert set(names) <= set(named(tracker, f"tags.standing = '{standing}'"))
 
 
 def test_what_is_marked_already_is_not_written_again_and_a_better_one_changes_the_others(tracker, tmp_path):
