@@ -154,10 +154,12 @@ def test_what_two_limits_keep_out_no_single_one_admits():
     assert relaxations(select([held_back(kept), twice], INFO)) == ()
 
 
-def test_no_higher_limit_admits_what_only_was_not_measured():
-    """Under budget.latency.judge=measured_only an estimate below the limit decides nothing."""
+@pytest.mark.parametrize("estimate_ms", [300.0, 700.0])
+def test_no_higher_limit_admits_what_only_was_not_measured(estimate_ms):
+    """Under budget.latency.judge=measured_only an estimate decides nothing, below the limit or above it."""
     kept, other = make_records(2, limited=False)
-    estimated = held_back(other, late(300.0, "undecided"))
+    check = LimitCheck("latency_ms", "latency_ms", estimate_ms, 500.0, "ms", estimate_ms - 500.0, "undecided")
+    estimated = held_back(other, check)
     chosen = select([held_back(kept), estimated], INFO)
     assert relaxations(chosen) == ()
     assert reasons(chosen.having("undecided")[0]) == [
