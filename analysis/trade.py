@@ -70,14 +70,9 @@ def relaxations(selection: Selection) -> tuple[Relaxation, ...]:
     alone: dict[str, list[tuple[LimitCheck, Entry]]] = {}
     for entry in selection.having("infeasible", "undecided"):
         unmet = [check for check in entry.checks if check.verdict != "ok"]
-        if len(unmet) == 1 and not _lacks_a_measurement(unmet[0]):
+        if len(unmet) == 1 and not unmet[0].unmeasured:
             alone.setdefault(unmet[0].name, []).append((unmet[0], entry))
     return tuple(found for held in alone.values() for found in _bought(held, selection.recommended))
-
-
-def _lacks_a_measurement(check: LimitCheck) -> bool:
-    """Whether it is undecided for that alone, as only `budget.latency.judge=measured_only` has it: no limit admits it."""
-    return check.verdict == "undecided" and check.figure == "latency_ms"
 
 
 def _bought(held: list[tuple[LimitCheck, Entry]], best: Entry | None) -> list[Relaxation]:

@@ -77,7 +77,7 @@ def moment(unix: float) -> str:
 def check_text(check: LimitCheck) -> str:
     """A limit that is not met, in words."""
     figures = f"{quantity(check.value, check.unit)}, limit {quantity(check.limit, check.unit)}"
-    if check.verdict == "undecided" and check.excess <= 0:
+    if check.unmeasured:
         return f"{check.name}: {figures}; an estimate, and only a measurement counts"
     if check.verdict == "undecided":
         return f"{check.name}: {figures}; the uncertainty of the figure spans the limit"

@@ -98,6 +98,11 @@ class LimitCheck:
     excess: float
     verdict: Verdict
 
+    @property
+    def unmeasured(self) -> bool:
+        """Undecided for want of a measurement, as only `budget.latency.judge=measured_only` has it."""
+        return self.verdict == "undecided" and self.figure == "latency_ms"
+
 
 @dataclass(frozen=True)
 class Feasibility:
