@@ -8,6 +8,7 @@ import moocore
 import numpy as np
 
 from analysis.selection import Entry, Selection
+from facerec_core.budget import unmeasured
 from facerec_core.types import LimitCheck
 
 BEYOND_LARGEST = 1.1
@@ -70,7 +71,7 @@ def relaxations(selection: Selection) -> tuple[Relaxation, ...]:
     alone: dict[str, list[tuple[LimitCheck, Entry]]] = {}
     for entry in selection.having("infeasible", "undecided"):
         unmet = [check for check in entry.checks if check.verdict != "ok"]
-        if len(unmet) == 1 and not unmet[0].unmeasured:
+        if len(unmet) == 1 and not unmeasured(unmet[0]):
             alone.setdefault(unmet[0].name, []).append((unmet[0], entry))
     return tuple(found for held in alone.values() for found in _bought(held, selection.recommended))
 

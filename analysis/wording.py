@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from analysis.selection import Entry
 from facerec_core.bootstrap import Difference, Ratio
+from facerec_core.budget import unmeasured
 from facerec_core.types import Interval, LimitCheck, OverDraws
 
 
@@ -77,7 +78,7 @@ def moment(unix: float) -> str:
 def check_text(check: LimitCheck) -> str:
     """A limit that is not met, in words."""
     figures = f"{quantity(check.value, check.unit)}, limit {quantity(check.limit, check.unit)}"
-    if check.unmeasured:
+    if unmeasured(check):
         return f"{check.name}: {figures}; an estimate, and only a measurement counts"
     if check.verdict == "undecided":
         return f"{check.name}: {figures}; the uncertainty of the figure spans the limit"

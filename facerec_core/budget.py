@@ -77,6 +77,11 @@ def for_file(limits: tuple[LimitCheck, ...], size_bytes: int) -> tuple[LimitChec
     return tuple(_judged(limit, size_bytes) if limit.figure == "file_bytes" else limit for limit in limits)
 
 
+def unmeasured(limit: LimitCheck) -> bool:
+    """Whether it is undecided for want of a measurement, as only `budget.latency.judge=measured_only` has it."""
+    return limit.verdict == "undecided" and limit.figure == "latency_ms"
+
+
 def _judged(limit: LimitCheck, value: float) -> LimitCheck:
     excess = value - limit.limit
     return replace(limit, value=value, excess=excess, verdict="exceeded" if excess > 0 else "ok")

@@ -98,11 +98,6 @@ class LimitCheck:
     excess: float
     verdict: Verdict
 
-    @property
-    def unmeasured(self) -> bool:
-        """Undecided for want of a measurement, as only `budget.latency.judge=measured_only` has it."""
-        return self.verdict == "undecided" and self.figure == "latency_ms"
-
 
 @dataclass(frozen=True)
 class Feasibility:
@@ -362,10 +357,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """Everything known about one candidate of a sweep; the tracker and the report see only this.
-
-    `command` is what was typed when the candidate was carried through; empty in records from before it was kept.
-    """
+    """All that is known of a candidate; tracker and report see only this. `command` is what carried it through."""
 
     key: str
     status: Status
