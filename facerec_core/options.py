@@ -19,6 +19,7 @@ MAX_BLUR = 4.0
 MAX_DOWNSCALE = 8.0
 MAX_AVERAGING = 0.9999
 REPLICATES_RANGE = (40, 5000)
+LEAST_PERCENTILE, WHOLE = 99.0, 100.0
 """With 40 replicates a 95 % interval ends at the least and the greatest of them."""
 MOST_HEALTH_IMAGES = 1000
 """Each is a run of every layer's output through both files; SQNR changes little beyond a few dozen."""
@@ -249,14 +250,16 @@ Rounding = Literal["nearest", "adaptive"]
 
 @dataclass(frozen=True)
 class PtqOptions:
-    """Post-training quantisation."""
+    """Post-training quantisation; `percentile` of an activation's values ends its range, WHOLE takes them all."""
 
     calibration_images: int
     equalize: bool
     rounding: Rounding
+    percentile: float
 
     def __post_init__(self) -> None:
         _at_least("quant.ptq.calibration_images", self.calibration_images, 8)
+        _within("quant.ptq.percentile", self.percentile, LEAST_PERCENTILE, WHOLE)
 
 
 @dataclass(frozen=True)

@@ -316,7 +316,7 @@ def _build_ptq(run: _Run, folder: Path) -> None:
     _configure(task)
     arrays = ready(options.equalize, options.rounding, report)
     report(0, 0, "calibrating")
-    converted = post_training(restore(task.candidate, arrays), ready.images)
+    converted = post_training(restore(task.candidate, arrays), ready.images, options.percentile, report)
     tflite.check_fully_int8(converted.content)
     write_file(folder / "ptq_int8.tflite", strip(converted.content))
     seconds = time.perf_counter() - started

@@ -21,9 +21,10 @@ from facerec_core.equalize import even_depthwise
 from facerec_core.errors import QuantizationError
 from facerec_core.losses import IDENTITY, TEACHER
 from facerec_core.model import build_network
-from facerec_core.options import Recipe
+from facerec_core.options import WHOLE, Recipe
 from facerec_core.preparation import Ready, restore
-from facerec_core.tf import ConverterError, keras, tf, tfmot
+from facerec_core.ranges import narrowed
+from facerec_core.tf import ConverterError, keras, mlir_quantize, tf, tfmot
 from facerec_core.train import Phase, PhaseName, Report, Vectors, contrastive_phase, fit, task_phase, with_heads
 from facerec_core.types import Candidate, CurvePoint
 from facerec_core.weights import assign_layer
@@ -68,8 +69,16 @@ def convert_float(network: Any) -> Converted:
     return Converted(_convert(_converter(network), "float32"))
 
 
-def post_training(network: Any, images: NDArray[np.uint8]) -> Converted:
-    """PTQ: full int8, ranges from `images`, uint8 [n, res, res, 3].
+def post_training(
+    network: Any, images: NDArray[np.uint8], percentile: float = WHOLE, report: Report | None = None
+) -> Converted:
+    """PTQ: full int8, ranges from `images`.
+
+    Args:
+        network: the float network, without the head.
+        images: uint8 [n, res, res, 3].
+        percentile: of an activation's values that ends its range; WHOLE: the least and the greatest value.
+        report: called with (step, steps, note) while values are counted.
 
     Raises:
         QuantizationError: the conversion failed.
@@ -79,7 +88,19 @@ def post_training(network: Any, images: NDArray[np.uint8]) -> Converted:
     converter.representative_dataset = lambda: ([to_network_range(image[None])] for image in images)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = converter.inference_output_type = tf.int8
-    return Converted(_convert(converter, "ptq_int8"))
+    # The converter has the two halves of its work only as this, and as the function that is its second half.
+    converter._experimental_calibrate_only = percentile < WHOLE
+    content = _convert(converter, "ptq_int8")
+    if percentile < WHOLE:
+        content = _quantized(narrowed(content, images, percentile, report))
+    return Converted(content)
+
+
+def _quantized(calibrated: bytes) -> bytes:
+    try:
+        return bytes(mlir_quantize(calibrated, input_data_type=tf.int8, output_data_type=tf.int8))
+    except (ConverterError, RuntimeError, ValueError) as error:
+        raise QuantizationError(f"converting to ptq_int8 failed: {error}") from error
 
 
 @contextlib.contextmanager

@@ -24,7 +24,7 @@ STAGE_OF: Mapping[Scheme, str] = {
 }
 
 
-OFF: Mapping[str, object] = {"progressive": 0.0, "ema": 0.0, "downscale": 0.0, "grey": 0.0}
+OFF: Mapping[str, object] = {"progressive": 0.0, "ema": 0.0, "downscale": 0.0, "grey": 0.0, "percentile": 100.0}
 """Options that came later, and the values with which stages are what they were before: such count as not given."""
 
 
@@ -72,7 +72,7 @@ class Task:
             return self.float_key
         version, quant = STAGE_VERSIONS[stage.split("-")[0]], self.recipe.quant
         if stage == "ptq":
-            return content_key(stage, version, self.float_key, quant.ptq)
+            return content_key(stage, version, self.float_key, _without_off(asdict(quant.ptq)))
         if stage in {"qat", "control"}:
             prepared = not quant.qat.from_scratch and (quant.qat.equalize or quant.qat.rounding == "adaptive")
             sample = quant.ptq.calibration_images if prepared else None

@@ -17,12 +17,13 @@ with warnings.catch_warnings():
     import tensorflow as tf
     import tensorflow_model_optimization as tfmot
     import tf_keras as keras
-    from tensorflow.lite.python.convert import ConverterError
+    from tensorflow.lite.python.convert import ConverterError, mlir_quantize
+    from tensorflow.lite.tools import flatbuffer_utils
 
 for _name in ("tensorflow", "absl"):
     logging.getLogger(_name).setLevel(logging.ERROR)
 
-__all__ = ["ConverterError", "configure", "keras", "tf", "tfmot"]
+__all__ = ["ConverterError", "configure", "flatbuffer_utils", "keras", "mlir_quantize", "tf", "tfmot"]
 
 
 def configure(threads: int, seed: int) -> None:

@@ -55,7 +55,7 @@ def tiny_recipe(**changes: Any) -> Recipe:
     recipe = Recipe(
         data,
         train,
-        QuantOptions(PtqOptions(8, equalize=False, rounding="nearest"), qat),
+        QuantOptions(PtqOptions(8, equalize=False, rounding="nearest", percentile=100), qat),
         EvalOptions("fast", 8, 2, 40, 4),
         target_far=0.4,
         seed=0,

@@ -20,7 +20,7 @@ from facerec_core.quantize import (
     restore,
 )
 from facerec_core.tf import configure, keras
-from facerec_core.tflite import Interpreter, check_fully_int8, describe
+from facerec_core.tflite import Interpreter, check_fully_int8, describe, read_operators
 from facerec_core.train import train_float
 from facerec_core.types import Candidate
 from tests.core.conftest import silent
@@ -98,6 +98,31 @@ def test_ptq_is_int8_throughout_without_the_head_and_close_to_float(network, fac
     assert file.embedding == 32
     assert (file.input.dtype, file.output.dtype) == ("int8", "int8")
     assert cosine(fingerprints, network.predict(to_network_range(faces.images), verbose=0)) > 0.95
+
+
+def test_ranges_end_at_the_percentile_and_nothing_else_changes(network, faces, tmp_path):
+    images, heard = faces.images[:16], []
+    whole = post_training(network, images).content
+    assert post_training(network, images, 100.0).content == whole
+    cut = post_training(network, images, 99.0, lambda *event: heard.append(event)).content
+    check_fully_int8(cut)
+    assert heard[-1] == (16, 16, "activation ranges")
+    embed(cut, faces, tmp_path)
+    file = describe(tmp_path / "model.tflite", "ptq_int8", 5000)
+    assert file.operators == OPERATORS
+    steps = {name: _activation_scales(content, tmp_path) for name, content in (("whole", whole), ("cut", cut))}
+    assert steps["cut"][0] == steps["whole"][0], "every pixel value of the input is kept"
+    assert np.mean(np.array(steps["cut"]) < np.array(steps["whole"])) > 0.8
+    assert np.all(np.array(steps["cut"]) <= np.array(steps["whole"]) * (1 + 1e-6))
+
+
+def _activation_scales(content, folder):
+    """The step of the input and of every operator's output, in order."""
+    path = folder / "scales.tflite"
+    path.write_bytes(content)
+    interpreter = Interpreter(path, batch_size=1)
+    outputs = [operator.output for operator in read_operators(content)]
+    return [interpreter.input_scale.scale, *(scale.scale for scale in interpreter.tensor_scales(outputs))]
 
 
 def test_batches_through_the_real_int8_file_equal_one_image_a_call(network, faces, tmp_path):
