@@ -67,12 +67,16 @@ def open_store(root: Path, uri: str | None, experiment: str, *, create: bool) ->
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """Importing MLflow makes a million objects that stay; looking for waste among them takes a quarter of the time."""
+    """MLflow and SQLAlchemy make a million objects that stay: waste is not looked for among them, now or later.
+
+    It would take a quarter of the time of their import, and half of that in which runs are read back.
+    """
     collects = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
+        gc.freeze()
         if collects:
             gc.enable()
 
