@@ -55,7 +55,7 @@ def test_a_server_keeps_records_files_and_models(server, tmp_path):
     assert tracker.register_best(run_id, "fingerprints") == "1"
     assert tracker._client.get_model_version_by_alias("fingerprints", "recommended").tags["sweep"] == "remote"
 
-    run = tracker.best_variant_runs(sweep)[0]
+    run = tracker.views(sweep).best[0].runs[0]
     command = [sys.executable, "-W", "ignore", "-c", LOAD, run, str(record.candidate.resolution)]
     loaded = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"MLFLOW_TRACKING_URI": server})
     assert loaded.returncode == 0, loaded.stderr
