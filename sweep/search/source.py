@@ -163,10 +163,11 @@ class SearchSource:
         if settings is None:
             return None
         candidate, name = identity(settings), self._space.name(settings, values)
-        self._study.sign(trial, candidate, name)
+        in_time = self._study.sign(trial, candidate, name)
         trials = self._study.settled(trial.number)
         known = self._study.findings(trials).get(candidate)
-        earlier = trials if taken_up else [other for other in trials if other.number < trial.number]
+        heard = in_time and not taken_up  # else those with higher numbers may have gone on without it
+        earlier = [other for other in trials if other.number < trial.number] if heard else trials
         self._vain += 1
         if known is not None and not self._tries_again(candidate, known):
             self._study.finish(trial, Finding("repeat", known.judged))

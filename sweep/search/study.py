@@ -25,6 +25,8 @@ TRAINED = ("trained", "pruned", "failed")
 HALF_MADE_S = 60.0
 """A trial without an owner is one whose maker was killed before it signed, unless it is as young as this."""
 SIGN_SECONDS, POLL_SECONDS = 5.0, 0.05
+IN_TIME_SECONDS = 0.8 * SIGN_SECONDS
+"""Who signs later may not have been waited for; short of SIGN_SECONDS, since clocks are read at two places."""
 _APART = ("sweep", "workers", "force", "grid", "search", "executor", "paths", "tracking")
 
 
@@ -61,11 +63,12 @@ class Study:
             self.optuna.sampler = make_sampler(self._search, len(self.optuna.get_trials(deepcopy=False)))
             return self.optuna.ask(self._distributions)
 
-    def sign(self, trial: Any, candidate: str, name: str) -> None:
-        """Note whose trial it is, and which candidate its values come to."""
+    def sign(self, trial: Any, candidate: str, name: str) -> bool:
+        """Note whose trial it is, and which candidate its values come to; whether that was before anybody went on."""
         with storage_errors(self.where):
             for key, value in ((CANDIDATE, candidate), (NAME, name), (OWNER, asdict(self._owner))):
                 trial.set_user_attr(key, value)
+            return bool((datetime.now() - trial.datetime_start).total_seconds() < IN_TIME_SECONDS)
 
     def finish(self, trial: Any, finding: Finding) -> None:
         """End a trial with its values and violations; a trial that somebody else has ended meanwhile stays so."""

@@ -277,3 +277,19 @@ def test_how_it_is_carried_through_may_change(tmp_path):
     search(tmp_path).carry_through(most=1)
     again = search(tmp_path, "workers=2", "search.sampler=nsga2", "tracking.experiment=other")
     assert len(again.carry_through()) == 3
+
+
+def test_who_signs_so_late_that_others_went_on_without_it_keeps_to_the_budget(tmp_path, monkeypatch):
+    slow, quick = (search(tmp_path, *LOOSE, "search.trials=3") for _ in range(2))
+    monkeypatch.setattr(studies, "SIGN_SECONDS", 0.0)
+    monkeypatch.setattr(studies, "IN_TIME_SECONDS", 0.0)
+    sign, handed = slow.study.sign, []
+
+    def late(*arguments):
+        handed.extend(quick.carry_through())
+        return sign(*arguments)
+
+    monkeypatch.setattr(slow.study, "sign", late)
+    assert slow.source.ask() is None
+    assert len(handed) == 3
+    assert standings(slow.study)["trained"] == 3
