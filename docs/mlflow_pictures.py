@@ -32,8 +32,9 @@ def main() -> None:
             browser.get("about:blank")  # another fragment alone would not load the page again
             browser.get(views[view])
             wait_for(browser, lambda shows=is_there: shows(browser), f"the page {view!r}")  # type: ignore[misc]
-            screenshot(browser, arguments.into / f"mlflow_{name}.png")
-            sys.stdout.write(f"{arguments.into / name}\n")
+            path = arguments.into / f"mlflow_{name}.png"
+            screenshot(browser, path)
+            sys.stdout.write(f"{path}\n")
 
 
 def _table_is_whole(browser: Chrome) -> bool:

@@ -3,7 +3,8 @@ from dataclasses import asdict, replace
 import pytest
 
 from facerec_core.errors import OptionError
-from facerec_core.task import Task, settled
+from facerec_core.stages import content_key
+from facerec_core.task import STAGE_VERSIONS, Task, settled
 from facerec_core.types import Candidate
 from tests.recipes import changed, tiny_recipe
 
@@ -38,6 +39,7 @@ def moved(one, other):
         (FLOAT, {"train__augment__downscale": 2.0}),
         (FLOAT, {"train__augment__grey": 0.1}),
         (PTQ, {"quant__ptq__calibration_images": 9}),
+        (PTQ, {"quant__ptq__percentile": 99.99}),
         (QAT, {"quant__qat__scope": 3}),
         (QAT, {"quant__qat__freeze_batch_norm": False}),
         (QAT, {"quant__qat__calibration_decay": 0.8}),
@@ -80,6 +82,12 @@ def test_options_that_came_later_leave_the_keys_of_stages_made_without_them():
     for name in ("downscale", "grey"):
         del plain["augment"][name]
     assert settled(task().recipe.train) == plain
+
+
+def test_ptq_with_whole_ranges_has_the_key_it_had_before_there_were_others():
+    whole = task()
+    before = {name: value for name, value in asdict(whole.recipe.quant.ptq).items() if name != "percentile"}
+    assert whole.stage_key("ptq") == content_key("ptq", STAGE_VERSIONS["ptq"], whole.float_key, before)
 
 
 def test_a_control_adds_its_stages_and_moves_no_other():
