@@ -26,9 +26,10 @@ from facerec_core.types import RunRecord
 from sweep.owner import Owner, owner_of
 from sweep.patience import Patience, will_pass
 from sweep.tracking_registry import register
-from sweep.tracking_runs import Runs, candidates_of, check_alone, check_same_measure
+from sweep.tracking_runs import Runs, check_alone, check_same_measure
 from sweep.tracking_store import impatient, is_server, mlflow_errors, open_store
 from sweep.tracking_sweep import SweepRun, SweepStatus, earlier_commands, sweep_of
+from sweep.tracking_tagged import TaggedRun
 from sweep.tracking_verdict import judged, mark, verdicts
 from sweep.tracking_views import REPORT, Views, views_of
 from sweep.tracking_write import DONE, Earlier, Held, Sheet, look_up, replace_earlier, write_candidate
@@ -48,7 +49,7 @@ class Tracker:
         self.experiment_id = experiment_id
         self.uri = uri
         self._client = client
-        self._runs = Runs(client, experiment_id)
+        self._runs = Runs(client, experiment_id, uri)
         self._patience = patience
         self._outbox = Outbox(root, uri, experiment_id)
         self._held: dict[str, Held] = {}
@@ -358,18 +359,18 @@ class Tracker:
     def known_records(self, sweep_run_id: str) -> dict[str, RunRecord]:
         """The records of a sweep under their keys; errors as for `load_records`."""
         with self._errors():
-            found = self._runs.search(candidates_of(sweep_run_id))
-            records = [self._load_record(run) for run in found if run.info.status in DONE]
+            found = self._runs.tagged(sweep_run_id=sweep_run_id, level="candidate")
+            records = [self._load_record(run) for run in found if run.status in DONE]
         return {record.key: record for record in records}
 
     def count_candidates(self, sweep: SweepRun) -> dict[str, int]:
         """How many candidates of a sweep have each status."""
         with self._errors():
-            found = self._runs.search(candidates_of(sweep.run_id))
-        return dict(Counter(run.data.tags.get("status", "unknown") for run in found))
+            found = self._runs.tagged(sweep_run_id=sweep.run_id, level="candidate")
+        return dict(Counter(run.tags.get("status", "unknown") for run in found))
 
-    def _load_record(self, run: Any) -> RunRecord:
-        return parse_record(RunRecord, self._runs.read(run, "record.json"), f"record.json of run {run.info.run_id}")
+    def _load_record(self, run: TaggedRun) -> RunRecord:
+        return parse_record(RunRecord, self._runs.read(run, "record.json"), f"record.json of run {run.run_id}")
 
     def views(self, sweep: SweepRun, candidates: int = COMPARED_CANDIDATES) -> Views:
         """What there is to open of a sweep in MLflow's interface."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sweep.tracking_runs import Runs
+from sweep.tracking_tagged import TaggedRun
 
 if TYPE_CHECKING:
     from analysis.selection import Entry, Metric
@@ -23,11 +24,11 @@ def register(runs: Runs, sweep_run_id: str, name: str, entry: Entry, metric: Met
     """
     run = _run_of(runs, sweep_run_id, entry)
     _make_sure_of(runs.client, name)
-    version = _version_of(runs.client, name, run.info.run_id)
-    tags = version_tags(run.data.tags["sweep"], entry, metric)
+    version = _version_of(runs.client, name, run.run_id)
+    tags = version_tags(run.tags["sweep"], entry, metric)
     if version is None:
-        source = f"{run.info.artifact_uri}/model"
-        made = runs.client.create_model_version(name, source, run.info.run_id, tags=tags)
+        source = f"{run.artifact_uri}/model"
+        made = runs.client.create_model_version(name, source, run.run_id, tags=tags)
         version = str(made.version)
     else:
         for key, value in tags.items():
@@ -55,13 +56,9 @@ def version_tags(sweep: str, entry: Entry, metric: Metric) -> dict[str, str]:
     return {key: value for key, value in (named | limits).items() if value}
 
 
-def _run_of(runs: Runs, sweep_run_id: str, entry: Entry) -> Any:
+def _run_of(runs: Runs, sweep_run_id: str, entry: Entry) -> TaggedRun:
     scheme = entry.variant.scheme if entry.variant else ""
-    found = runs.search(
-        f"tags.sweep_run_id = '{sweep_run_id}' and tags.candidate_key = '{entry.record.key}' "
-        f"and tags.level = 'variant' and tags.variant = '{scheme}'"
-    )
-    return found[0]
+    return runs.tagged(sweep_run_id=sweep_run_id, candidate_key=entry.record.key, level="variant", variant=scheme)[0]
 
 
 def _make_sure_of(client: Any, name: str) -> None:

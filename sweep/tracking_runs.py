@@ -14,29 +14,30 @@ from urllib.parse import urlsplit
 from facerec_core.errors import OptionError, TrackingError
 from facerec_core.types import RunRecord
 from sweep.owner import Owner, owner_of
+from sweep.tracking_tagged import TaggedRun, all_runs, found_tagged
 
 MetricPoint = tuple[str, float, int]
 """Key, value, step."""
 MOST_METRICS, MOST_PARAMS = 1000, 100
+PARENT = "mlflow.parentRunId"
+RUNNING = "RUNNING"
 
 
 class Runs:
-    """The runs of one experiment; everything goes through the MlflowClient it is given."""
+    """The runs of one experiment; all but `tagged` goes through the MlflowClient it is given."""
 
-    def __init__(self, client: Any, experiment_id: str) -> None:
+    def __init__(self, client: Any, experiment_id: str, uri: str) -> None:
         self.client = client
         self.experiment_id = experiment_id
+        self._uri = uri
+
+    def tagged(self, **tags: str) -> list[TaggedRun]:
+        """The runs that have all these tags, with their tags and no figures, the one that began last first."""
+        return found_tagged(self.client, self._uri, self.experiment_id, tags)
 
     def search(self, query: str) -> list[Any]:
-        """All runs that match, page by page."""
-        found: list[Any] = []
-        token = None
-        while True:
-            page = self.client.search_runs([self.experiment_id], query, max_results=1000, page_token=token)
-            found += page
-            token = page.token
-            if not token:
-                return found
+        """All runs that match, with everything."""
+        return all_runs(self.client, self.experiment_id, query)
 
     def create(self, name: str, tags: Mapping[str, str], started_unix: float | None = None) -> Any:
         """A new run, RUNNING."""
@@ -46,7 +47,7 @@ class Runs:
     @contextmanager
     def below(self, parent: str, name: str, tags: Mapping[str, str], record: RunRecord) -> Iterator[Any]:
         """A run below `parent` for the length of a block; what was written is deleted when the block fails."""
-        run = self.create(name, {**tags, "mlflow.parentRunId": parent}, record.started_unix)
+        run = self.create(name, {**tags, PARENT: parent}, record.started_unix)
         try:
             yield run
         except BaseException:
@@ -100,25 +101,26 @@ class Runs:
             for file in files:
                 _copy_whole(file, artifacts / folder / file.name)
 
-    def read(self, run: Any, artifact: str) -> str:
+    def read(self, run: TaggedRun, artifact: str) -> str:
         """The text of one artifact."""
-        own = local_folder(run.info.artifact_uri)
+        own = local_folder(run.artifact_uri)
         if own is not None:
             return (own / artifact).read_text(encoding="utf-8")
         with tempfile.TemporaryDirectory(prefix="sweep-") as folder:
-            path = Path(self.client.download_artifacts(run.info.run_id, artifact, folder))
+            path = Path(self.client.download_artifacts(run.run_id, artifact, folder))
             return path.read_text(encoding="utf-8")
 
     def kill_below(self, sweep_run_id: str) -> None:
         """Nothing below a sweep may stay RUNNING, whatever ended the process that wrote it."""
-        for run in self.search(f"tags.sweep_run_id = '{sweep_run_id}' and attributes.status = 'RUNNING'"):
-            self.client.set_terminated(run.info.run_id, "KILLED")
+        for run in self.tagged(sweep_run_id=sweep_run_id):
+            if run.status == RUNNING:
+                self.client.set_terminated(run.run_id, "KILLED")
 
     def delete(self, run_id: str) -> None:
         """Move a run and those below it to MLflow's bin."""
-        for child in self.search(f"tags.mlflow.parentRunId = '{run_id}'"):
-            self.delete(child.info.run_id)
-        if self.client.get_run(run_id).info.status == "RUNNING":
+        for child in self.tagged(**{PARENT: run_id}):
+            self.delete(child.run_id)
+        if self.client.get_run(run_id).info.status == RUNNING:
             self.client.set_terminated(run_id, "KILLED")
         self.client.delete_run(run_id)
 
@@ -130,11 +132,6 @@ def _copy_whole(source: Path, target: Path) -> None:
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def candidates_of(sweep_run_id: str) -> str:
-    """The query that finds the candidates of a sweep."""
-    return f"tags.sweep_run_id = '{sweep_run_id}' and tags.level = 'candidate'"
 
 
 def local_folder(artifact_uri: str) -> Path | None:
@@ -163,7 +160,7 @@ def check_alone(run: Any, say: Callable[[str], None]) -> None:
         TrackingError: that process lives.
     """
     owner, name = owner_of(run.data.tags), run.data.tags["sweep"]
-    if run.info.status != "RUNNING" or owner is None or owner == Owner.here():
+    if run.info.status != RUNNING or owner is None or owner == Owner.here():
         return
     if owner.lives():
         whose = f"process {owner.pid} on {owner.host}"

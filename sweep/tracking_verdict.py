@@ -67,10 +67,10 @@ def mark(runs: Runs, sweep_run_id: str, found: Verdicts) -> int:
         MlflowException: the tracker refuses.
     """
     changed = 0
-    for run in runs.search(f"tags.sweep_run_id = '{sweep_run_id}'"):
-        held = run.data.tags
+    for run in runs.tagged(sweep_run_id=sweep_run_id):
+        held = run.tags
         tags = found.get((held.get("candidate_key", ""), held.get("variant", CANDIDATE)), {})
         if any(held.get(name) != text for name, text in tags.items()):
-            runs.log(run.info.run_id, tags=tags)
+            runs.log(run.run_id, tags=tags)
             changed += 1
     return changed

@@ -11,7 +11,7 @@ from typing import Any
 from facerec_core.types import RunRecord, VariantRecord
 from sweep import tracking_keys as keys
 from sweep.tracking_model import save_model, yaml_text
-from sweep.tracking_runs import Runs, candidates_of
+from sweep.tracking_runs import Runs
 from sweep.tracking_verdict import CANDIDATE, settled
 
 DONE = ("FINISHED", "FAILED")
@@ -37,11 +37,10 @@ class Held:
 def look_up(runs: Runs, sweep_run_id: str, key: str | None = None) -> Held:
     """What the tracker holds of a sweep, or of one candidate of it."""
     held: dict[str, list[Earlier]] = {}
-    only = "" if key is None else f" and tags.candidate_key = '{key}'"
-    for run in runs.search(f"{candidates_of(sweep_run_id)}{only}"):
-        tags = run.data.tags
-        earlier = Earlier(run.info.run_id, tags.get("record_sha256", ""), run.info.status in DONE)
-        held.setdefault(tags.get("candidate_key", ""), []).append(earlier)
+    only = {} if key is None else {"candidate_key": key}
+    for run in runs.tagged(sweep_run_id=sweep_run_id, level="candidate", **only):
+        earlier = Earlier(run.run_id, run.tags.get("record_sha256", ""), run.status in DONE)
+        held.setdefault(run.tags.get("candidate_key", ""), []).append(earlier)
     return Held(runs.client.get_run(sweep_run_id).data.tags["sweep"], held)
 
 

@@ -56,7 +56,7 @@ def choose(request: Request) -> Chosen:
     settings = request.settings
     tracker = _tracker(settings)
     client, experiment_id, address = open_store(settings.paths.folder, *_store(settings), create=False)
-    runs = Runs(client, experiment_id)
+    runs = Runs(client, experiment_id, address)
     with mlflow_errors(address):
         sweep, entry = _entry(request, tracker, runs)
         scheme = _variant(entry).scheme
@@ -152,21 +152,17 @@ def _listed(records: Sequence[RunRecord]) -> str:
 
 
 def _variant_run(runs: Runs, sweep: SweepRun, key: str, scheme: str) -> str:
-    found = runs.search(
-        f"tags.sweep_run_id = '{sweep.run_id}' and tags.candidate_key = '{key}' "
-        f"and tags.level = 'variant' and tags.variant = '{scheme}'"
-    )
+    found = runs.tagged(sweep_run_id=sweep.run_id, candidate_key=key, level="variant", variant=scheme)
     if not found:
         raise StorageError(f"sweep {sweep.name}: the run of {scheme} of candidate {key} is gone; run the sweep again")
-    return str(found[0].info.run_id)
+    return found[0].run_id
 
 
 def _same_file(runs: Runs, record: RunRecord, variant: VariantRecord) -> Iterator[VariantRecord]:
     """Evaluations of the very same file, as of a sweep that was run again for another target FAR."""
     data = record.data.fingerprint if record.data else ""
-    query = f"tags.level = 'candidate' and tags.data_fingerprint = '{data}' and tags.status = 'complete'"
-    for run in runs.search(query):
-        if run.info.run_name == record.candidate.name:
+    for run in runs.tagged(level="candidate", data_fingerprint=data, status="complete"):
+        if run.tags["mlflow.runName"] == record.candidate.name:
             text = runs.read(run, "record.json")
-            other = parse_record(RunRecord, text, f"record.json of run {run.info.run_id}")
+            other = parse_record(RunRecord, text, f"record.json of run {run.run_id}")
             yield from (one for one in other.variants if one.file.sha256 == variant.file.sha256)

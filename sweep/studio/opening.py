@@ -21,7 +21,7 @@ from sweep.schema import Settings
 from sweep.studio.board import Boards, with_first
 from sweep.studio.desk import Desk, Variant
 from sweep.studio.people import GalleryPeople, MemoryPeople, People
-from sweep.tracking_runs import Runs
+from sweep.tracking_runs import PARENT, Runs
 from sweep.tracking_store import mlflow_errors, open_store
 from sweep.tracking_variant import RUN_ID, load_variant
 
@@ -90,9 +90,9 @@ def _variant_runs(settings: Settings, run_id: str) -> Iterator[tuple[str, str]]:
     tracking = settings.tracking
     client, experiment_id, address = open_store(settings.paths.folder, tracking.uri, tracking.experiment, create=False)
     with mlflow_errors(address):
-        parent = client.get_run(run_id).data.tags["mlflow.parentRunId"]
-        query = f"tags.mlflow.parentRunId = '{parent}' and tags.level = 'variant'"
-        runs = {run.data.tags["variant"]: str(run.info.run_id) for run in Runs(client, experiment_id).search(query)}
+        parent = client.get_run(run_id).data.tags[PARENT]
+        found = Runs(client, experiment_id, address).tagged(**{PARENT: parent, "level": "variant"})
+    runs = {run.tags["variant"]: run.run_id for run in found}
     yield from ((scheme, runs[scheme]) for scheme in SCHEMES if scheme in runs)
 
 

@@ -87,6 +87,30 @@ def test_a_sweep_is_a_run_a_candidate_its_child_and_a_variant_its_grandchild(tra
         assert run.info.end_time > run.info.start_time
 
 
+def test_runs_listed_by_their_tags_alone_are_those_mlflow_finds(tracker, records, root, tmp_path):
+    with tracker.sweep(*SWEEP) as sweep:
+        binned = [tracker.log_candidate(sweep, record, tmp_path) for record in records][1]
+    tracker._runs.delete(binned)
+    other = Tracker.open(root, None, f"experiment {next(_numbers)}")
+    with other.sweep(*SWEEP) as elsewhere:
+        other.log_candidate(elsewhere, records[0], tmp_path)
+
+    def told(run):
+        return run.info.run_id, run.info.status, run.info.artifact_uri, run.data.tags
+
+    for tags in (
+        {},
+        {"sweep_run_id": sweep},
+        {"level": "variant", "variant": "qat_int8"},
+        {"mlflow.parentRunId": sweep},
+    ):
+        query = " and ".join(["attributes.status != ''", *(f"tags.`{key}` = '{value}'" for key, value in tags.items())])
+        found = [(run.run_id, run.status, run.artifact_uri, run.tags) for run in tracker._runs.tagged(**tags)]
+        assert found == [told(run) for run in tracker._runs.search(query)]
+        assert found
+    assert tracker._runs.tagged(level="variant", variant="no such") == []
+
+
 def test_variants_are_set_side_by_side_and_can_be_filtered(tracker, records, tmp_path):
     with tracker.sweep(*SWEEP) as sweep:
         tracker.log_candidate(sweep, records[1], tmp_path)

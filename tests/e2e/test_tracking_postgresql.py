@@ -15,15 +15,20 @@ NAMES = ("one", "two")
 
 
 @pytest.fixture
-def server(tmp_path):
+def database():
     with postgresql() as database:
-        server = MlflowServer(tmp_path / "server", database)
-        server.start()
-        yield server.uri
-        server.stop()
+        yield database
 
 
-def test_two_sweeps_at_once_keep_apart_and_lose_nothing(server, tmp_path) -> None:
+@pytest.fixture
+def server(database, tmp_path):
+    server = MlflowServer(tmp_path / "server", database)
+    server.start()
+    yield server.uri
+    server.stop()
+
+
+def test_two_sweeps_at_once_keep_apart_and_lose_nothing(server, database, tmp_path) -> None:
     processes = []
     for name in NAMES:
         folder = tmp_path / name
@@ -51,3 +56,10 @@ def test_two_sweeps_at_once_keep_apart_and_lose_nothing(server, tmp_path) -> Non
     with tracker.sweep("whole", "command", {"board": "stm32f746"}, 1e-3, {}) as run_id:
         tracker.log_candidate(run_id, record, tmp_path / "stages")
     assert tracker.load_records(tracker.find_sweeps("whole")[0]) == [record]
+
+    def listed(address):
+        runs = Tracker.open(tmp_path / "direct", address, "facerec-sweep", create=False)._runs
+        return runs.tagged(sweep="one"), runs.tagged(sweep="one", level="candidate", status="infeasible")
+
+    assert [len(found) for found in listed(database)] == [5, 4]
+    assert listed(database) == listed(server), "whoever asks the database itself is told what its server tells"
