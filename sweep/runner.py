@@ -22,6 +22,7 @@ from sweep.scheduler import Scheduler
 from sweep.schema import Invocation, Settings
 from sweep.sources import Listed, Source
 from sweep.tracking import Tracker
+from sweep.tracking_keys import sweep_params
 from sweep.tracking_store import check_root
 
 
@@ -166,9 +167,8 @@ def _track(
     with ExitStack() as sweep:
         with interrupts.held():  # between its making and its `with`, a run would be left RUNNING
             measure = first.target_far, limits
-            tracked = tracker.sweep(
-                prepared.name, invocation.command, prepared.parameters, *measure, joins=prepared.joins
-            )
+            shown = {**sweep_params(first.config), **prepared.parameters}
+            tracked = tracker.sweep(prepared.name, invocation.command, shown, *measure, joins=prepared.joins)
             run_id = sweep.enter_context(tracked)
         site = Site(root, tracker.uri, run_id, first.tracking.patience_s)
         scheduler = Scheduler(

@@ -26,7 +26,13 @@ VARIANT_CONFIG = (
     "quant.qat.scope",
     "eval.kernels",
 )
+CARRYING = ("sweep", "workers", "force", "reference", "grid", "search", "executor", "paths", "tracking", "board")
+"""What says how a sweep is carried through and judged, and not what a candidate is; `board` is named by every run."""
+OVERVIEW = ("accuracy", "auc", "eer", "size_bytes", "arena_bytes")
+"""Besides TARs, worst groups and int8 health, what a candidate's run repeats of each variant."""
 STEPS_PER_DECADE = 100
+ROC_STEPS = 20
+"""Five points of the ROC a decade; all of them are in `roc.json`."""
 LONGEST_TAG = 500
 
 
@@ -79,17 +85,27 @@ def _health_metrics(variant: VariantRecord) -> dict[str, float | None]:
 
 
 def candidate_metrics(record: RunRecord) -> dict[str, float]:
-    """The cost, the seconds of each stage, and each variant's validation figures as `qat_int8/accuracy`."""
+    """The cost, the seconds of each stage, and the main validation figures of each variant as `qat_int8/accuracy`."""
     figures: dict[str, float | None] = {f"{stage}_seconds": seconds for stage, seconds in record.stage_seconds.items()}
     for variant in record.variants:
         own = _evaluation_metrics(variant.validation) | _file_metrics(variant) | _health_metrics(variant)
-        figures |= {f"{variant.scheme}/{key}": value for key, value in own.items()}
+        figures |= {f"{variant.scheme}/{key}": value for key, value in own.items() if _in_overview(key)}
     return cost_metrics(record) | _defined(figures)
 
 
+def _in_overview(key: str) -> bool:
+    return key in OVERVIEW or key.startswith(("tar_at_far_", "worst_group_")) or key.endswith("_sqnr_db")
+
+
 def candidate_params(record: RunRecord) -> dict[str, str]:
-    """The resolved configuration under its dotted keys, and what the candidate and its variants share."""
-    return dict(flatten(record.config)) | _shared_params(record)
+    """What of the resolved configuration decides the candidate, dotted, and what it shares with its variants."""
+    deciding = {name: value for name, value in record.config.items() if name not in CARRYING}
+    return dict(flatten(deciding)) | _shared_params(record)
+
+
+def sweep_params(config: Mapping[str, object]) -> dict[str, str]:
+    """What of the resolved configuration says how the sweep is carried through, under dotted keys."""
+    return dict(flatten({name: value for name, value in config.items() if name in CARRYING}))
 
 
 def variant_params(record: RunRecord, variant: VariantRecord) -> dict[str, str]:
@@ -108,8 +124,13 @@ def _feasible(record: RunRecord, variant: VariantRecord) -> bool:
     return limits.feasible
 
 
+def version_tags(record: RunRecord) -> dict[str, str]:
+    """What the candidate was made with, as `version.PACKAGE`."""
+    return {f"version.{package}": version for package, version in record.versions.items()}
+
+
 def record_tags(record: RunRecord) -> dict[str, str]:
-    """Status, reasons and provenance; a tag that has nothing to say is left out."""
+    """Status, reasons and provenance of a candidate and its variants; one that has nothing to say is left out."""
     failure = record.failure
     tags = {
         "status": record.status,
@@ -123,7 +144,7 @@ def record_tags(record: RunRecord) -> dict[str, str]:
         "failure_stage": failure.stage if failure else "",
         "failure_message": failure.message if failure else "",
         "warnings": "; ".join(record.warnings),
-    } | {f"version.{package}": version for package, version in record.versions.items()}
+    }
     return {key: _shortened(text) for key, text in tags.items() if text}
 
 
@@ -137,8 +158,9 @@ def curve_points(record: RunRecord) -> Iterator[tuple[str, float, int]]:
 def roc_points(roc: RocGrid) -> Iterator[tuple[str, float, int]]:
     """The ROC as (`roc_tar`, TAR, step), step = 100 log10 FAR: -300 is FAR 1e-3, 0 is FAR 1."""
     for exponent, tar in zip(roc.log10_far, roc.tar, strict=True):
-        if tar is not None:
-            yield "roc_tar", tar, round(STEPS_PER_DECADE * exponent)
+        step = round(STEPS_PER_DECADE * exponent)
+        if tar is not None and step % ROC_STEPS == 0:
+            yield "roc_tar", tar, step
 
 
 def _evaluation_metrics(evaluation: Evaluation) -> dict[str, float | None]:

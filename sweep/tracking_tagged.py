@@ -1,7 +1,7 @@
 """Runs with their tags and nothing else: out of a database by two of its tables, off a server as it gives them.
 
-`MlflowClient.search_runs` makes an object of every metric, parameter and tag of each run it finds, hundreds of them, which
-for a sweep of thousands takes longer than all the rest (docs/benchmarks.md, overhead).
+`MlflowClient.search_runs` makes an object of every metric, parameter and tag of each run it finds, hundreds of them:
+for a sweep of thousands that takes longer than all the rest (docs/benchmarks.md, overhead).
 """
 
 from __future__ import annotations

@@ -75,7 +75,7 @@ def write_candidate(runs: Runs, sweep: str, sweep_run_id: str, sheet: Sheet) -> 
     common = {"sweep": sweep, "sweep_run_id": sweep_run_id, "record_sha256": sheet.digest} | keys.record_tags(record)
     figures = [(key, value, 0) for key, value in keys.candidate_metrics(record).items()]
     standings = settled(record)
-    tags = {**common, "level": "candidate", **standings.get((record.key, CANDIDATE), {})}
+    tags = {**common, **keys.version_tags(record), "level": "candidate", **standings.get((record.key, CANDIDATE), {})}
     with runs.below(sweep_run_id, record.candidate.name, tags, record) as run:
         points = [*figures, *keys.curve_points(record)]
         runs.log(run.info.run_id, keys.candidate_params(record), points, record.ended_unix)

@@ -10,6 +10,7 @@ from facerec_core.types import Candidate, CurvePoint, Failure, LayerHealth, Quan
 from sweep import tracking_keys as keys
 from tests.healthy import with_health
 from tests.records import as_failed, make_groups, make_records, with_groups
+from tests.settings import settings
 
 MLFLOW_KEY = re.compile(r"[/\w.\- :]{1,250}")
 COMPARED = {
@@ -111,8 +112,6 @@ def test_configuration_is_flattened_and_written_as_on_the_command_line():
     record = replace(make_records(1)[0], config=config | {"quant": {"qat": {"scope": "all"}}, "l": [1, 2]})
     params = keys.candidate_params(record)
     assert params["train.epochs"] == "12"
-    assert params["paths.root"] == "null"
-    assert params["force"] == "false"
     assert params["l"] == "[1,2]"
     assert params["embedding"] == "448", "the resolved length, to filter by"
     variant = keys.variant_params(record, record.variants[1])
@@ -120,7 +119,28 @@ def test_configuration_is_flattened_and_written_as_on_the_command_line():
     assert variant["quant.qat.scope"] == "all"
     assert variant["width"] == "0.35"
     assert variant["feasible"] == "true"
-    assert "paths.root" not in variant
+
+
+def test_how_a_sweep_is_carried_through_is_told_of_the_sweep_and_not_of_each_candidate():
+    (chosen,) = settings("search.trials=7", "board.flash_bytes=null")
+    config = chosen.config
+    of_sweep, of_candidate = (
+        keys.sweep_params(config),
+        keys.candidate_params(replace(make_records(1)[0], config=config)),
+    )
+    assert (of_sweep["search.trials"], of_sweep["force"], of_sweep["board.flash_bytes"]) == ("7", "false", "null")
+    assert {"train.epochs", "quant.qat.scope", "data.kind", "target_far", "budget.file_bytes"} <= of_candidate.keys()
+    everything = dict(keys.flatten(config))
+    assert everything.keys() <= of_sweep.keys() | of_candidate.keys(), "nothing is left out"
+    assert of_sweep.keys().isdisjoint(of_candidate)
+    assert of_candidate["board"], "its name"
+    assert len(of_candidate) <= 100, "what MLflow takes at once"
+
+
+def test_of_each_variant_a_candidate_repeats_what_tables_of_candidates_show():
+    of_ptq = {key.removeprefix("ptq_int8/") for key in keys.candidate_metrics(with_health(make_records(1)[0]))}
+    assert {"tar_at_far_1e-3", "accuracy", "eer", "size_bytes", "arena_bytes", "fingerprint_sqnr_db"} <= of_ptq
+    assert not of_ptq & {"far_floor", "realised_far", "converted_bytes", "arena_persistent_bytes"}
 
 
 def test_tags_say_what_happened_and_leave_out_what_did_not():
@@ -131,7 +151,8 @@ def test_tags_say_what_happened_and_leave_out_what_did_not():
     assert keys.record_tags(failed)["failure_message"] == "loss became nan at step 40"
     infeasible = next(r for r in make_records(30) if r.status == "infeasible")
     assert keys.record_tags(infeasible)["violated"]
-    assert keys.record_tags(complete)["version.tensorflow"] == "2.21.0"
+    assert keys.version_tags(complete)["version.tensorflow"] == "2.21.0"
+    assert not any(key.startswith("version") for key in keys.record_tags(complete)), "once a candidate is enough"
 
 
 def test_a_long_message_is_cut_to_what_a_tag_holds():
@@ -145,14 +166,15 @@ def test_curves_are_stepped_by_epoch_and_leave_out_what_is_not_finite():
     assert list(keys.curve_points(record)) == [("train_loss", 2.0, 1), ("qat_accuracy", 0.5, 1)]
 
 
-def test_the_roc_is_stepped_by_log_far_and_ends_at_the_floor():
-    roc = RocGrid((-4.0, -3.9, -2.3, 0.0), (None, 0.1, 0.5, 1.0))
-    assert list(keys.roc_points(roc)) == [("roc_tar", 0.1, -390), ("roc_tar", 0.5, -230), ("roc_tar", 1.0, 0)]
+def test_the_roc_is_stepped_by_log_far_has_five_points_a_decade_and_ends_at_the_floor():
+    roc = RocGrid((-4.0, -3.8, -2.3, -2.2, 0.0), (None, 0.1, 0.4, 0.5, 1.0))
+    assert list(keys.roc_points(roc)) == [("roc_tar", 0.1, -380), ("roc_tar", 0.5, -220), ("roc_tar", 1.0, 0)]
 
 
 def test_every_key_is_one_that_mlflow_takes():
     for record in make_records(8):
         names = {*keys.candidate_metrics(record), *keys.candidate_params(record), *keys.record_tags(record)}
+        names |= {*keys.version_tags(record)}
         names |= {key for key, _, _ in keys.curve_points(record)}
         for variant in record.variants:
             names |= set(keys.variant_metrics(record, variant))
