@@ -83,26 +83,27 @@ def _is_free(box: Bbox, taken: Boxes) -> bool:
 
 def _place(axes: Axes, point: ParetoPoint, cost: CostAxis, taken: Boxes, frame: Bbox) -> Annotation | None:
     """Write the point's label where nothing lies yet, or not at all."""
+    note = axes.annotate(
+        point.label,
+        (cost.of(point), point.value),
+        xytext=_OFFSETS[0],
+        textcoords="offset points",
+        fontsize=8.5 if point.recommended else 7.5,
+        fontweight="bold" if point.recommended else "normal",
+        color=INK,
+        parse_math=False,
+        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.6},
+        arrowprops={"arrowstyle": "-", "color": "#8b939c", "linewidth": 0.5, "shrinkB": 4},
+    )
     for dx, dy in _OFFSETS:
-        note = axes.annotate(
-            point.label,
-            (cost.of(point), point.value),
-            xytext=(dx, dy),
-            textcoords="offset points",
-            ha="left" if dx > 0 else "right" if dx < 0 else "center",
-            fontsize=8.5 if point.recommended else 7.5,
-            fontweight="bold" if point.recommended else "normal",
-            color=INK,
-            parse_math=False,
-            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.6},
-            arrowprops={"arrowstyle": "-", "color": "#8b939c", "linewidth": 0.5, "shrinkB": 4},
-        )
+        note.xyann = (dx, dy)
+        note.set_horizontalalignment("left" if dx > 0 else "right" if dx < 0 else "center")
         note.get_window_extent()
         box = Text.get_window_extent(note).padded(2)
         inside = frame.containsx(box.x0) and frame.containsx(box.x1) and frame.containsy(box.y0)
         if inside and frame.containsy(box.y1) and _is_free(box, taken):
             return note
-        note.remove()
+    note.remove()
     return None
 
 

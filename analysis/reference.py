@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from analysis.limit_data import LimitMark, marks_of
 from analysis.reference_table import SOURCE, PublishedRow
 from analysis.report import write_all
 from analysis.selection import Standing, nondominated
+from facerec_core.record_json import dump_record
 from facerec_core.types import Cost, Feasibility, Latency
 
 METRIC = "ImageNet top-1 accuracy"
@@ -174,6 +174,6 @@ def _contents(name: str, judged: Sequence[Judged], command: str, paths: Referenc
     return {
         **pictures,
         paths.csv: pd.DataFrame(lists, dtype=object).to_csv(index=False).encode(),
-        paths.json: (json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode(),
+        paths.json: f"{dump_record(document)}\n".encode(),
         paths.html: reference_page.render(name, judged, command).encode(),
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from analysis.records import ReportPaths, SweepInfo
 from facerec_core.errors import StorageError
+from facerec_core.record_json import dump_record
 from facerec_core.types import RunRecord
 
 if TYPE_CHECKING:
@@ -36,12 +36,11 @@ def _contents(records: Sequence[RunRecord], info: SweepInfo, paths: ReportPaths)
 
     found = find(records, info)
     pictures = _pictures(found, paths)
-    text = json.dumps(document.report_json(found), indent=2, ensure_ascii=False, allow_nan=False)
     return {
         **pictures,
         paths.candidates_csv: tables.candidates_table(found).to_csv(index=False).encode(),
         paths.pareto_csv: tables.pareto_table(found).to_csv(index=False).encode(),
-        paths.json: f"{text}\n".encode(),
+        paths.json: f"{dump_record(document.report_json(found))}\n".encode(),
         paths.summary_md: summary.markdown(found).encode(),
         paths.html: page.render(found, pictures, paths).encode(),
     }

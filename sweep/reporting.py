@@ -7,6 +7,7 @@ import sys
 from analysis.records import ReportPaths, SweepInfo
 from analysis.report import write_report
 from facerec_core.errors import StorageError, TrackingError
+from sweep.collector import uncollected
 from sweep.schema import Settings
 from sweep.tracking import Tracker
 from sweep.tracking_sweep import SweepRun
@@ -26,7 +27,8 @@ def report(settings: Settings, target_far: float | None = None) -> int:
     tracker = Tracker.open(root, settings.tracking.uri, settings.tracking.experiment, create=False)
     for sweep in tracker.find_sweeps(settings.sweep or "latest"):
         records = tracker.load_records(sweep)
-        paths = write_report(records, _info(sweep, tracker, target_far), root / "reports" / sweep.name)
+        with uncollected():
+            paths = write_report(records, _info(sweep, tracker, target_far), root / "reports" / sweep.name)
         sys.stdout.write(f"{sweep.name}: {len(records)} candidate(s)\n  page   {paths.html}\n  data   {paths.json}\n")
         _attach(tracker, sweep, paths)
     return 0

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from facerec_core.errors import OptionError, StorageError, TrackingError
 from facerec_core.record_json import dump_record, parse_record
 from facerec_core.types import RunRecord
+from sweep.collector import uncollected
 from sweep.owner import Owner, owner_of
 from sweep.patience import Patience, will_pass
 from sweep.tracking_registry import register
@@ -358,7 +359,7 @@ class Tracker:
 
     def known_records(self, sweep_run_id: str) -> dict[str, RunRecord]:
         """The records of a sweep under their keys; errors as for `load_records`."""
-        with self._errors():
+        with self._errors(), uncollected():
             found = self._runs.tagged(sweep_run_id=sweep_run_id, level="candidate")
             records = [self._load_record(run) for run in found if run.status in DONE]
         return {record.key: record for record in records}

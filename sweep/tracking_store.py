@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from facerec_core.errors import StorageError, TrackingError, require
+from sweep.collector import uncollected
 
 DATABASE = "mlflow.db"
 SERVER_SCHEMES = ("http", "https", "databricks")
@@ -44,9 +45,9 @@ def database_uri(root: Path) -> str:
 def open_store(root: Path, uri: str | None, experiment: str, *, create: bool) -> tuple[Any, str, str]:
     """(MlflowClient, experiment id, tracking URI); see `Tracker.open` for the arguments and errors."""
     if uri is not None and is_server(uri):
-        with _uncollected(), _environment(IMPATIENT), mlflow_errors(uri):
+        with _frozen_once(), _environment(IMPATIENT), mlflow_errors(uri):
             return _connect(uri, experiment, None, create=create)
-    with _uncollected(), mlflow_errors(uri or str(root / DATABASE)):
+    with _frozen_once(), mlflow_errors(uri or str(root / DATABASE)):
         if uri is None and not create and not (root / DATABASE).is_file():
             raise TrackingError(
                 f"{root}: got no {DATABASE} there, allowed: a folder that holds sweeps; "
@@ -67,7 +68,7 @@ def open_store(root: Path, uri: str | None, experiment: str, *, create: bool) ->
 
 
 @contextmanager
-def _uncollected() -> Iterator[None]:
+def _frozen_once() -> Iterator[None]:
     """MLflow and SQLAlchemy make a million objects that stay: waste is not looked for among them, now or later.
 
     It would take a quarter of the time of their import, and half of that in which runs are read back. Only where they
@@ -76,14 +77,11 @@ def _uncollected() -> Iterator[None]:
     if "mlflow" in sys.modules:
         yield
         return
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        if collects:
-            gc.enable()
+    with uncollected():
+        try:
+            yield
+        finally:
+            gc.freeze()
 
 
 @contextmanager
