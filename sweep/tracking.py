@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from facerec_core.errors import OptionError, StorageError, TrackingError
 from facerec_core.record_json import dump_record, parse_record
 from facerec_core.types import RunRecord
+from sweep.beat import Pulse
 from sweep.collector import uncollected
 from sweep.owner import Owner, owner_of
 from sweep.patience import Patience, will_pass
@@ -51,6 +52,7 @@ class Tracker:
         self.uri = uri
         self._client = client
         self._runs = Runs(client, experiment_id, uri)
+        self._pulse = Pulse(client, uri)
         self._patience = patience
         self._outbox = Outbox(root, uri, experiment_id)
         self._held: dict[str, Held] = {}
@@ -97,7 +99,8 @@ class Tracker:
         self.send_unsent()
         run_id = self.start_sweep(name, command, params, target_far, limits, joins)
         try:
-            yield run_id
+            with self._pulse.beating(run_id):
+                yield run_id
         except (KeyboardInterrupt, SystemExit):
             self._give_up(run_id, name, "KILLED")
             raise
@@ -142,7 +145,7 @@ class Tracker:
             if run.data.tags["sweep"] == name:
                 check_same_measure(run.data.tags, tags)
                 if not joins:
-                    check_alone(run, self._patience.say)
+                    check_alone(run, self._patience.say, self._pulse)
                 self._runs.kill_below(run.info.run_id)
                 self._marked.setdefault(run.info.run_id, run.info.status == "FINISHED" and not joins)
                 self._client.update_run(run.info.run_id, status="RUNNING")
@@ -173,8 +176,7 @@ class Tracker:
     def close_stale(self) -> int:
         """Close RUNNING sweeps whose process is gone as KILLED, with what is below them; says and returns how many.
 
-        Only those of this machine, whose processes can be looked at; a sweep of another one is closed when it is
-        started again.
+        Only those of this machine, whose processes can be looked at; one of another is closed when it is started again.
         """
         stale = self._patiently(self._stale)
         for run in stale:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from facerec_core.errors import OptionError, TrackingError
 from facerec_core.types import RunRecord
+from sweep.beat import WATCH_SECONDS, Pulse
 from sweep.owner import Owner, owner_of
 from sweep.tracking_tagged import TaggedRun, all_runs, found_tagged
 
@@ -151,8 +152,8 @@ def check_same_measure(begun: Mapping[str, str], now: Mapping[str, str]) -> None
             raise OptionError("sweep", now["sweep"], allowed)
 
 
-def check_alone(run: Any, say: Callable[[str], None]) -> None:
-    """Refuse a sweep that another living process carries through; where it cannot be asked, warn.
+def check_alone(run: Any, say: Callable[[str], None], pulse: Pulse) -> None:
+    """Refuse a sweep that another living process carries through; one of another machine is listened to first.
 
     One that a process of this machine left is closed before (`Tracker.close_stale`).
 
@@ -162,8 +163,12 @@ def check_alone(run: Any, say: Callable[[str], None]) -> None:
     owner, name = owner_of(run.data.tags), run.data.tags["sweep"]
     if run.info.status != RUNNING or owner is None or owner == Owner.here():
         return
-    if owner.lives():
+    lives = owner.lives()
+    if lives is None and pulse.is_kept:
+        say(f"sweep {name} was left RUNNING on {owner.host}; listening for {WATCH_SECONDS:g} s whether it runs there")
+        lives = pulse.lives(run.info.run_id)
+    if lives:
         whose = f"process {owner.pid} on {owner.host}"
         raise TrackingError(f"sweep {name} is being carried through by {whose}; wait for it, or set sweep=NAME")
-    if owner.lives() is None:
+    if lives is None:
         say(f"warning: sweep {name} was left RUNNING on {owner.host}; should it still run there, both do the same work")

@@ -2,13 +2,14 @@
 
 import sqlite3
 import threading
+import time
 from contextlib import contextmanager
 
 import psutil
 import pytest
 
 from facerec_core.errors import StorageError, TrackingError
-from sweep import tracking_write
+from sweep import beat, tracking_write
 from sweep.owner import Owner
 from sweep.patience import Patience
 from sweep.tracking import Tracker
@@ -207,3 +208,41 @@ def test_a_server_that_goes_away_and_comes_back_loses_nothing(root, record, tmp_
         if back.ident:
             back.join()
         server.stop()
+
+
+@pytest.mark.slow
+def test_a_sweep_that_another_machine_carries_through_is_refused_until_it_falls_silent(
+    root, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setattr(beat, "BEAT_SECONDS", 0.3)
+    monkeypatch.setattr(beat, "WATCH_SECONDS", 3.0)
+    server, said = MlflowServer(tmp_path / "server"), []
+    server.start()
+    try:
+        there, here = started(root / "there", [], uri=server.uri), started(root / "here", said, uri=server.uri)
+        with there.sweep(*SWEEP) as sweep:
+            there._runs.log(sweep, tags=Owner("another machine", 1, 1.0).tags())
+            with pytest.raises(TrackingError, match="carried through by process 1 on another machine"):
+                here.start_sweep(*SWEEP)
+            assert said == ["sweep mine was left RUNNING on another machine; listening for 30 s whether it runs there"]
+        there._client.update_run(sweep, status="RUNNING")  # as a machine leaves it that lost its power
+        assert here.start_sweep(*SWEEP) == sweep
+    finally:
+        server.stop()
+
+
+def test_signs_of_life_that_cannot_be_left_are_no_error_and_end_with_the_block(monkeypatch) -> None:
+    monkeypatch.setattr(beat, "BEAT_SECONDS", 0.01)
+    left = []
+
+    def failing(text):
+        left.append(text)
+        raise TrackingError("the tracker is away")
+
+    with beat.beating(failing):
+        while len(left) < 3:
+            time.sleep(0.005)
+    ended = len(left)
+    time.sleep(0.05)
+    assert len(left) == ended
+    assert len(set(left)) == ended
