@@ -4,15 +4,17 @@ For every architecture: the rates of each variant, what QAT has of its own float
 network, and how much of that QAT won back. A figure is the mean over the seeds. Its 95 % interval says how far it may
 be off had other people been photographed (the same resampled people meet every variant and seed); the lowest and
 highest seed stand beside it, since no resampling of people shows what another training would have given. The sweep has
-to be made with quant.qat.control=true, several seeds and eval.replicates above 0.
+to be made with quant.qat.control=true, several seeds and eval.replicates above 0. Of two architectures with the same
+seeds the second is also set against the first.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 VARIANTS = ("float32", "float32_control", "ptq_int8", "qat_int8")
 METRICS = ("tar_at_far_1e-2", "tar_at_far_1e-3")
 SCORES = ("accuracy", "eer")
+LESS = " less "
 NOTICEABLE_LOSS = 0.03
 """PTQ has to lose more of a rate than this share of it; of less, what is recovered is noise divided by noise."""
 
@@ -54,11 +57,13 @@ def main() -> None:
     find_project()
     groups = by_name(load(arguments.root, arguments.sweeps))
     found = {name: figures(records, arguments.split) for name, records in groups.items()}
+    found |= differences(groups, arguments.split)
     if arguments.json:
         print(json.dumps([{"candidate": name, **as_json(rows)} for name, rows in found.items()], indent=1))
         return
     for name, rows in found.items():
-        print(f"\n{name}, seeds {', '.join(str(record.seed) for record in groups[name])}, {arguments.split}")
+        seeds = ", ".join(str(record.seed) for record in groups[name.split(LESS)[0]])
+        print(f"\n{name}, seeds {seeds}, {arguments.split}")
         for label, value in rows.items():
             print(f"  {label:52}{value}")
 
@@ -91,15 +96,41 @@ def by_name(records: Sequence[RunRecord]) -> dict[str, list[RunRecord]]:
 
 def figures(records: Sequence[RunRecord], split: str) -> dict[str, OverSeeds]:
     """Every figure of one architecture by its label."""
-    judged = [{v.scheme: getattr(v, split) for v in record.variants} for record in records]
+    judged: list[dict[str, Evaluation]] = [{v.scheme: getattr(v, split) for v in r.variants} for r in records]
     rows: dict[str, OverSeeds] = {}
     for metric in (*METRICS, *SCORES):
         for scheme in VARIANTS:
             if all(scheme in each for each in judged):
-                rows[f"{scheme} {metric}"] = over_seeds(judged, metric, lambda of, scheme=scheme: of[scheme])
+                rows[f"{scheme} {metric}"] = over_seeds(judged, metric, itemgetter(scheme))
     for metric in METRICS:
         rows |= quantisation(judged, metric)
     return rows
+
+
+def differences(groups: dict[str, list[RunRecord]], split: str) -> dict[str, dict[str, OverSeeds]]:
+    """What each further architecture has more than the first one, where both have the same seeds."""
+    (first, base), *others = groups.items()
+    seeds = [record.seed for record in base]
+    found: dict[str, dict[str, OverSeeds]] = {}
+    for name, records in others:
+        if [record.seed for record in records] == seeds:
+            pairs = list(zip(base, records, strict=True))
+            found[f"{name}{LESS}{first}"] = {
+                f"{scheme} {metric}": difference(pairs, split, scheme, metric)
+                for metric in METRICS
+                for scheme in VARIANTS
+                if all(scheme in {v.scheme for v in record.variants} for pair in pairs for record in pair)
+            }
+    return found
+
+
+def difference(pairs: Sequence[tuple[RunRecord, RunRecord]], split: str, scheme: str, metric: str) -> OverSeeds:
+    """The second of each pair less the first, one variant of both."""
+    judged = [
+        {side: getattr(v, split) for side, record in enumerate(pair) for v in record.variants if v.scheme == scheme}
+        for pair in pairs
+    ]
+    return over_seeds(judged, metric, lambda of: of[1] - of[0])
 
 
 def quantisation(judged: Sequence[dict[str, Evaluation]], metric: str) -> dict[str, OverSeeds]:
@@ -118,9 +149,9 @@ def quantisation(judged: Sequence[dict[str, Evaluation]], metric: str) -> dict[s
 
 
 def over_seeds(
-    judged: Sequence[dict[str, Evaluation]],
+    judged: Sequence[Mapping[Any, Evaluation]],
     metric: str,
-    formula: Callable[[dict[str, Any]], Any],
+    formula: Callable[[dict[Any, Any]], Any],
     *,
     pooled: bool = False,
 ) -> OverSeeds:
