@@ -62,6 +62,15 @@ def _feasibility(point: Point, file_bytes: int) -> Feasibility:
     return check(point.cost, point.latency, point.settings.budget, point.settings.board, file_bytes=file_bytes)
 
 
+def lean(record: RunRecord) -> RunRecord:
+    """The record without what takes most of its room and decides nothing: resampled rates, and names of images."""
+    variants = tuple(
+        replace(v, validation=replace(v.validation, replicates={}), test=replace(v.test, replicates={}))
+        for v in record.variants
+    )
+    return replace(record, variants=variants, calibration_images=())
+
+
 def headline(record: RunRecord) -> str:
     """One line on what came of a candidate: validation TAR of each variant, or why there is none."""
     if record.failure:

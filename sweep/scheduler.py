@@ -188,7 +188,8 @@ class Scheduler:
     def _record(self, point: Point, record: RunRecord) -> Iterator[tuple[Point, RunRecord]]:
         """Told to the source after it was yielded, and so tracked: a source never knows what the tracker does not."""
         yield point, record
-        self._done[point.key] = record
+        if self._source.repeats:
+            self._done[point.key] = records.lean(record)
         self._source.tell(point, record)
 
     def _clear_leftovers(self) -> None:

@@ -16,6 +16,10 @@ class Source(Protocol):
     def expected(self) -> int:
         """How many points there will be in all, as far as is known, for the display."""
 
+    @property
+    def repeats(self) -> bool:
+        """Whether a point may be asked for again, so that what came of it has to be kept."""
+
     def ask(self) -> Point | None:
         """The next point to be carried through; None: none now, and none at all once every asked one was told."""
 
@@ -31,6 +35,7 @@ class Listed:
 
     def __init__(self, points: Sequence[Point]) -> None:
         self.expected = len(points)
+        self.repeats = len({point.key for point in points}) < len(points)
         self._waiting = sorted(points, key=lambda point: (not point.feasibility.feasible, point.cost.macs))
 
     def ask(self) -> Point | None:

@@ -20,17 +20,18 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from facerec_core.errors import OptionError, StorageError, TrackingError
+from facerec_core.errors import StorageError, TrackingError
 from facerec_core.record_json import dump_record, parse_record
 from facerec_core.types import RunRecord
 from sweep.beat import Pulse
 from sweep.collector import uncollected
 from sweep.owner import Owner, owner_of
 from sweep.patience import Patience, will_pass
+from sweep.records import lean
 from sweep.tracking_registry import register
 from sweep.tracking_runs import Runs, check_alone, check_same_measure
 from sweep.tracking_store import impatient, is_server, mlflow_errors, open_store
-from sweep.tracking_sweep import SweepRun, SweepStatus, earlier_commands, sweep_of
+from sweep.tracking_sweep import SweepRun, SweepStatus, chosen, earlier_commands, sweep_of
 from sweep.tracking_tagged import TaggedRun
 from sweep.tracking_verdict import judged, mark, verdicts
 from sweep.tracking_views import REPORT, Views, views_of
@@ -292,7 +293,7 @@ class Tracker:
 
     def _judged(self, sweep_run_id: str) -> tuple[SweepRun, Selection]:
         sweep = sweep_of(self._patiently(lambda: self._client.get_run(sweep_run_id)))
-        return sweep, judged(list(self.known_records(sweep_run_id).values()), sweep.target_far)
+        return sweep, judged([lean(record) for record in self._each_record(sweep_run_id)], sweep.target_far)
 
     def attach_report(self, sweep: SweepRun, files: Sequence[Path]) -> None:
         """Copy the files of a report to the artifacts of the sweep's run, where those of an earlier one are replaced.
@@ -339,15 +340,7 @@ class Tracker:
             TrackingError: there is no sweep yet.
             OptionError: there is none of that name.
         """
-        sweeps = self.load_sweeps()
-        if not sweeps:
-            raise TrackingError(f"{self.uri}: holds no sweep yet; run `python -m sweep multirun` first")
-        if selector in ("latest", "all"):
-            return sweeps[:1] if selector == "latest" else sweeps
-        names = [sweep.name for sweep in sweeps]
-        if selector not in names:
-            raise OptionError("sweep", selector, "latest, all, " + ", ".join(names))
-        return (sweeps[names.index(selector)],)
+        return chosen(self.load_sweeps(), selector, self.uri)
 
     def load_records(self, sweep: SweepRun) -> list[RunRecord]:
         """The records of a sweep, out of the tracker alone, by width, resolution, fingerprint and seed.
@@ -361,10 +354,13 @@ class Tracker:
 
     def known_records(self, sweep_run_id: str) -> dict[str, RunRecord]:
         """The records of a sweep under their keys; errors as for `load_records`."""
+        return {record.key: record for record in self._each_record(sweep_run_id)}
+
+    def _each_record(self, sweep_run_id: str) -> Iterator[RunRecord]:
         with self._errors(), uncollected():
-            found = self._runs.tagged(sweep_run_id=sweep_run_id, level="candidate")
-            records = [self._load_record(run) for run in found if run.status in DONE]
-        return {record.key: record for record in records}
+            for run in self._runs.tagged(sweep_run_id=sweep_run_id, level="candidate"):
+                if run.status in DONE:
+                    yield self._load_record(run)
 
     def count_candidates(self, sweep: SweepRun) -> dict[str, int]:
         """How many candidates of a sweep have each status."""

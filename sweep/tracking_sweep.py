@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from facerec_core.errors import OptionError, TrackingError
+
 LONGEST_TAG = 5000
 """Characters, by MLflow's documentation of a server's limit; the oldest commands are forgotten beyond."""
 SweepStatus = Literal["FINISHED", "FAILED", "KILLED"]
@@ -43,6 +45,28 @@ def sweep_of(run: Any) -> SweepRun:
         limits=json.loads(tags["limits"]),
         earlier_commands=tuple(json.loads(tags.get("earlier_commands", "[]"))),
     )
+
+
+def chosen(sweeps: tuple[SweepRun, ...], selector: str, uri: str) -> tuple[SweepRun, ...]:
+    """The sweeps meant by `latest`, `all` or a name.
+
+    Args:
+        sweeps: all there are, the one started last first.
+        selector: what was typed.
+        uri: where they are from, for the message.
+
+    Raises:
+        TrackingError: there is no sweep yet.
+        OptionError: there is none of that name.
+    """
+    if not sweeps:
+        raise TrackingError(f"{uri}: holds no sweep yet; run `python -m sweep multirun` first")
+    if selector in ("latest", "all"):
+        return sweeps[:1] if selector == "latest" else sweeps
+    names = [sweep.name for sweep in sweeps]
+    if selector not in names:
+        raise OptionError("sweep", selector, "latest, all, " + ", ".join(names))
+    return (sweeps[names.index(selector)],)
 
 
 def earlier_commands(tags: Mapping[str, str], command: str) -> str:

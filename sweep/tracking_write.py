@@ -98,7 +98,7 @@ def _write_variant(runs: Runs, parent: Any, common: Mapping[str, str], sheet: Sh
     tags = {**common, "level": "variant", "variant": variant.scheme}
     figures = [(key, value, 0) for key, value in keys.variant_metrics(record, variant).items()]
     name = keys.variant_name(record.candidate, variant.scheme)
-    with runs.below(parent.info.run_id, name, tags, record) as run:
+    with runs.below(parent.info.run_id, name, tags, record, ends=False) as run:
         points = [*figures, *keys.roc_points(variant.validation.roc)]
         runs.log(run.info.run_id, keys.variant_params(record, variant), points, record.ended_unix)
         with runs.artifacts(run) as folder:

@@ -60,6 +60,11 @@ class SearchSource:
         most = min(self._search.trials, len(self._survey.candidates)) if countable else self._search.trials
         return max(most - self._trained_before, 0) + self._untrained
 
+    @property
+    def repeats(self) -> bool:
+        """A sampler may propose anything again."""
+        return True
+
     def ask(self) -> Point | None:
         """The next candidate; those that a killed process left unfinished come first, under their old numbers."""
         while self._orphans:

@@ -6,6 +6,7 @@ from facerec_core.budget import check
 from facerec_core.cost import cost
 from facerec_core.latency import estimate
 from facerec_core.pipeline import Outcome
+from facerec_core.record_json import dump_record
 from facerec_core.task import Task
 from facerec_core.types import Candidate, Failure, Feasibility, LimitCheck
 from sweep import records
@@ -13,6 +14,7 @@ from sweep.executors.carrying import Finished
 from sweep.points import Point, point_names
 from tests.records import make_curves, make_data, make_record
 from tests.settings import SUMMARY, settings
+from tests.shown import shown_records
 
 
 def make_point(*overrides: str) -> Point:
@@ -115,3 +117,12 @@ def test_names_tell_candidates_apart_by_what_is_swept() -> None:
     assert point_names(settings("width=0.35,0.5")) == ("0.35@96-448", "0.5@96-640")
     assert point_names(settings("seed=1,2")) == ("0.35@96-448 seed=1", "0.35@96-448 seed=2")
     assert point_names(settings("train.loss=softmax,arcface", "seed=1"))[0] == "0.35@96-448 train.loss=softmax"
+
+
+def test_a_lean_record_keeps_every_figure_and_none_of_what_was_resampled() -> None:
+    (record,) = shown_records(1)
+    slim = records.lean(record)
+    assert any(v.validation.replicates and v.test.replicates for v in record.variants)
+    assert not any(v.validation.replicates or v.test.replicates for v in slim.variants)
+    assert [v.validation.intervals for v in slim.variants] == [v.validation.intervals for v in record.variants]
+    assert len(dump_record(slim)) < len(dump_record(record)) / 2

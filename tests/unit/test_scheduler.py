@@ -58,7 +58,8 @@ class Asked(Listed):
     """Hands its points out in their order, and keeps what it hears."""
 
     def __init__(self, points, prunes=()):
-        self.expected, self.left, self.told, self.heard = len(points), list(points), [], []
+        super().__init__(points)
+        self.left, self.told, self.heard = list(points), [], []
         self.worst = prunes
 
     def ask(self):
@@ -287,3 +288,8 @@ def test_what_an_earlier_start_left_half_built_goes_though_nothing_is_built_now(
     executor = Executor()
     list(driven(Asked([point]), display, executor, {point.key: record} if known else {}).run())
     assert (executor.started, list(tmp_path.iterdir())) == ([], [])
+
+
+def test_a_list_repeats_itself_only_where_a_point_is_in_it_twice():
+    assert not Listed(points("width=0.35", "width=0.5")).repeats
+    assert Listed(points("width=0.35", "width=0.5", "width=0.35")).repeats
