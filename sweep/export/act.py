@@ -35,8 +35,8 @@ from sweep.export.checks import (
     run_all,
 )
 from sweep.export.faces import data_options, golden_faces
-from sweep.latency.steps import Steps
 from sweep.provenance import git_commit, versions
+from sweep.steps import Steps
 
 NO_THRESHOLD = FarThreshold.of(0.5)
 """Of a golden gallery whose network has none."""

@@ -18,7 +18,7 @@ from facerec_core.latency.writing import publish
 from sweep.latency import Request
 from sweep.latency.networks import networks
 from sweep.latency.printing import plain_table, print_report, refuse_flags
-from sweep.latency.steps import Steps
+from sweep.steps import Steps
 
 DEFAULT_RUNS = 10
 PREDICTION_MARGIN = 1.05

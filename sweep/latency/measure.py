@@ -33,8 +33,8 @@ from facerec_core.latency.writing import (
 from sweep.latency import Request
 from sweep.latency.networks import networks
 from sweep.latency.printing import contradiction_text, plain_table, print_report, usage
-from sweep.latency.steps import Steps
 from sweep.provenance import git_commit, versions
+from sweep.steps import Steps
 
 BOARD = "host"
 KERNELS = "XNNPACK"

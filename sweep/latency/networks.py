@@ -12,7 +12,7 @@ from facerec_core.latency.recognise import Network, read_network
 from facerec_core.types import Candidate
 from facerec_core.untrained import untrained_files
 from sweep.latency import Request
-from sweep.latency.steps import Told
+from sweep.steps import Told
 
 
 def networks(request: Request, steps: Told) -> tuple[Network, ...]:

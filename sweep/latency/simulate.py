@@ -21,7 +21,7 @@ from facerec_core.latency.writing import write_table
 from sweep.latency import Request
 from sweep.latency.networks import networks
 from sweep.latency.printing import plain_table, print_report
-from sweep.latency.steps import Steps, Told
+from sweep.steps import Steps, Told
 
 SOURCE = "https://gitlab.arm.com/artificial-intelligence/ethos-u/ethos-u-vela"
 SOURCE_PATH = "ethosu/config_files/Arm/vela.ini"

@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console
 
-from sweep.latency.steps import Steps
+from sweep.steps import Steps
 
 
 def test_a_pipe_gets_a_line_only_when_it_was_quiet_for_some_seconds():
