@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib import colormaps
+from matplotlib import colormaps, rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
@@ -228,5 +228,6 @@ def image_bytes(figure: Figure, kind: str) -> bytes:
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
     buffer = io.BytesIO()
-    figure.savefig(buffer, format=kind, metadata={"Software": None} if kind == "png" else {"Date": None})
+    with rc_context({"svg.hashsalt": "sweep"}):  # else the names of an SVG's parts are drawn by lot
+        figure.savefig(buffer, format=kind, metadata={"Software": None} if kind == "png" else {"Date": None})
     return buffer.getvalue()

@@ -54,7 +54,7 @@ def summary_of(records: Sequence[RunRecord]) -> dict[str, int]:
     return {"candidates": len(records), **counts, "undecided": undecided}
 
 
-def _fragments(findings: Findings) -> Mapping[str, Markup]:
+def fragments_of(findings: Findings) -> Mapping[str, Markup]:
     """The figures, empty where there is nothing to show. Markup: plotly's own output, its texts escaped beforehand."""
     selection = findings.selection
     title = f"{selection.metric.title} (validation)"
@@ -135,15 +135,18 @@ def _recommendation(findings: Findings) -> dict[str, object]:
     }
 
 
-def render(findings: Findings, pictures: Mapping[Path, bytes], paths: ReportPaths) -> str:
+def render(
+    findings: Findings, fragments: Mapping[str, Markup], pictures: Mapping[Path, bytes], paths: ReportPaths
+) -> str:
     """The whole page as one HTML document that loads nothing from elsewhere.
 
     Args:
         findings: what is told.
+        fragments: of `fragments_of`.
         pictures: the figures by their place. The front is there for readers without JavaScript.
         paths: the files beside the page, which it names.
     """
-    selection, records, fragments = findings.selection, findings.records, _fragments(findings)
+    selection, records = findings.selection, findings.records
     return (
         environment()
         .get_template("report.html.j2")

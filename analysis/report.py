@@ -3,74 +3,69 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from analysis.records import ReportPaths, SweepInfo
 from facerec_core.errors import StorageError
 from facerec_core.record_json import dump_record
 from facerec_core.types import RunRecord
 
-if TYPE_CHECKING:
-    from analysis.findings import Findings
+Doing = Callable[[str], None]
 
 
-def write_report(records: Sequence[RunRecord], info: SweepInfo, out_dir: Path) -> ReportPaths:
+def _silent(_text: str) -> None:
+    """Says nothing."""
+
+
+def write_report(
+    records: Sequence[RunRecord], info: SweepInfo, out_dir: Path, doing: Doing = _silent, *, aside: bool = False
+) -> ReportPaths:
     """Write the report of one sweep into `out_dir`, made if absent; an older report there is replaced.
 
     Everything is computed before the first file is touched, and each file appears whole or not at all.
+
+    Args:
+        records: the sweep's candidates.
+        info: the sweep.
+        out_dir: the report's folder.
+        doing: told what goes on.
+        aside: draw the still pictures in a process of their own, while this one makes page and tables.
 
     Raises:
         StorageError: the folder cannot be made or written.
     """
     paths = ReportPaths.inside(out_dir)
-    write_all(_contents(records, info, paths), out_dir)
+    write_all(_contents(records, info, paths, doing, aside=aside), out_dir)
     return paths
 
 
-def _contents(records: Sequence[RunRecord], info: SweepInfo, paths: ReportPaths) -> Mapping[Path, bytes]:
+def _contents(
+    records: Sequence[RunRecord], info: SweepInfo, paths: ReportPaths, doing: Doing, *, aside: bool
+) -> Mapping[Path, bytes]:
+    doing("comparing the candidates")
     # Here, so that importing this module costs no plotting library.
-    from analysis import document, page, summary, tables
+    from analysis.drawing import drawing, shown
     from analysis.findings import find
 
     found = find(records, info)
-    pictures = _pictures(found, paths)
-    return {
-        **pictures,
-        paths.candidates_csv: tables.candidates_table(found).to_csv(index=False).encode(),
-        paths.pareto_csv: tables.pareto_table(found).to_csv(index=False).encode(),
-        paths.json: f"{dump_record(document.report_json(found))}\n".encode(),
-        paths.summary_md: summary.markdown(found).encode(),
-        paths.html: page.render(found, pictures, paths).encode(),
-    }
+    with drawing(shown(found), aside=aside) as drawn:
+        doing("making the page and the tables")
+        from analysis import document, page, summary, tables
 
-
-def _pictures(found: Findings, paths: ReportPaths) -> dict[Path, bytes]:
-    """PNG and SVG of every figure."""
-    from analysis import figures, figures_curves, figures_health, figures_learning, figures_roc, figures_search
-    from analysis.curve_data import slopes
-    from analysis.figure_data import pareto_points
-    from analysis.health_data import health_panels
-    from analysis.learning_data import learning_curves
-    from analysis.limit_data import limit_marks
-    from analysis.roc_data import roc_lines
-    from analysis.search_data import search_figure
-
-    chosen, lines = found.selection, roc_lines(found.selection, "test")
-    title = f"{chosen.metric.title} (validation)"
-    drawn = {
-        "pareto": figures.draw_pareto(pareto_points(chosen, found.compared), title),
-        "limits": figures_curves.draw_limits(limit_marks(chosen)),
-        "roc": figures_roc.draw_roc(lines, "ROC on the test pairs"),
-        "det": figures_roc.draw_det(lines, "DET on the test pairs"),
-        "quantisation": figures_curves.draw_slopes(slopes(chosen), title),
-        "health": figures_health.draw_health(health_panels(chosen)),
-        "search": figures_search.draw_search(search_figure(chosen)),
-        "learning": figures_learning.draw_learning(learning_curves(chosen)),
-    }
-    places = {name: zip(paths.figures[name], ("png", "svg"), strict=True) for name in drawn}
-    return {path: figures.image_bytes(drawn[name], kind) for name in drawn for path, kind in places[name]}
+        contents = {
+            paths.candidates_csv: tables.candidates_table(found).to_csv(index=False).encode(),
+            paths.pareto_csv: tables.pareto_table(found).to_csv(index=False).encode(),
+            paths.json: f"{dump_record(document.report_json(found))}\n".encode(),
+            paths.summary_md: summary.markdown(found).encode(),
+        }
+        fragments = page.fragments_of(found)
+        pictures: dict[Path, bytes] = {}
+        doing("drawing pareto")
+        for name, images in drawn:
+            pictures |= dict(zip(paths.figures[name], images, strict=True))
+            doing(f"{name} is drawn, {len(pictures) // 2} of {len(paths.figures)}")
+    return {**pictures, **contents, paths.html: page.render(found, fragments, pictures, paths).encode()}
 
 
 def _temporary(path: Path) -> Path:

@@ -15,6 +15,7 @@ from facerec_core.types import RunRecord, Scheme, Split
 from sweep.compare_sides import CandidateChoice, Choice, find
 from sweep.compare_text import as_object, write_matched, write_two
 from sweep.schema import Settings
+from sweep.steps import Steps
 from sweep.tracking import Tracker
 from sweep.tracking_verdict import judged
 
@@ -50,8 +51,10 @@ def compare(settings: Settings, flags: Namespace, target_far: float | None = Non
         raise OptionError("compare", " ".join(flags.sides), "two candidates or two sweeps", hint)
     request = Request(target_far, flags.variant, flags.split, flags.max_drop, flags.allow_unpaired, flags.json)
     root, tracking = settings.paths.folder, settings.tracking
-    tracker = Tracker.open(root, tracking.uri, tracking.experiment, create=False)
-    a, b = (find(word, settings, tracker) for word in flags.sides)
+    with Steps() as steps:
+        steps.doing("reading the tracker")
+        tracker = Tracker.open(root, tracking.uri, tracking.experiment, create=False)
+        a, b = (find(word, settings, tracker) for word in flags.sides)
     if isinstance(a, CandidateChoice) and isinstance(b, CandidateChoice):
         return _two_candidates(a, b, request)
     if isinstance(a, CandidateChoice) or isinstance(b, CandidateChoice):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from analysis.records import ReportPaths, SweepInfo
@@ -9,6 +10,7 @@ from analysis.report import write_report
 from facerec_core.errors import StorageError, TrackingError
 from sweep.collector import uncollected
 from sweep.schema import Settings
+from sweep.steps import Steps
 from sweep.tracking import Tracker
 from sweep.tracking_sweep import SweepRun
 
@@ -24,11 +26,16 @@ def report(settings: Settings, target_far: float | None = None) -> int:
         TrackingError: there is no sweep, or the tracker cannot be read.
     """
     root = settings.paths.folder
-    tracker = Tracker.open(root, settings.tracking.uri, settings.tracking.experiment, create=False)
-    for sweep in tracker.find_sweeps(settings.sweep or "latest"):
-        records = tracker.load_records(sweep)
-        with uncollected():
-            paths = write_report(records, _info(sweep, tracker, target_far), root / "reports" / sweep.name)
+    with Steps() as steps:
+        steps.doing("opening the tracker")
+        tracker = Tracker.open(root, settings.tracking.uri, settings.tracking.experiment, create=False)
+        sweeps = tracker.find_sweeps(settings.sweep or "latest")
+    for sweep in sweeps:
+        with Steps() as steps, uncollected():
+            steps.doing(f"reading the candidates of {sweep.name}")
+            records = tracker.load_records(sweep)
+            info, folder = _info(sweep, tracker, target_far), root / "reports" / sweep.name
+            paths = write_report(records, info, folder, steps.doing, aside=(os.cpu_count() or 1) > 1)
         sys.stdout.write(f"{sweep.name}: {len(records)} candidate(s)\n  page   {paths.html}\n  data   {paths.json}\n")
         _attach(tracker, sweep, paths)
     return 0

@@ -5,11 +5,14 @@ import dataclasses
 import errno
 import json
 import shlex
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
+from analysis import drawing
 from analysis.records import SweepInfo
 from analysis.report import write_report
 from facerec_core.errors import StorageError
@@ -219,6 +222,24 @@ def test_a_full_disk_leaves_the_older_report_as_it_was(tmp_path, monkeypatch):
         write_report(make_records(2), INFO, tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
     assert paths.html.exists()
+
+
+def test_pictures_drawn_in_a_process_of_their_own_are_the_same_and_every_one_is_told(eight, tmp_path):
+    told = []
+    paths = write_report(make_records(8), INFO, tmp_path, told.append, aside=True)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {
+        path.name: path.read_bytes() for path in eight.html.parent.iterdir()
+    }
+    assert [line for line in told if line.endswith("is drawn, 8 of 8")]
+    assert len(told) == 3 + len(paths.figures)
+
+
+def test_what_a_process_that_died_did_not_draw_is_drawn_here():
+    died = Future()
+    died.set_exception(BrokenProcessPool("it was killed"))
+    png, svg = drawing._result(died, "limits", ((),))
+    assert png.startswith(b"\x89PNG")
+    assert b"<svg" in svg
 
 
 def test_a_pruned_candidate_is_listed_with_its_epochs(tmp_path):

@@ -1,0 +1,94 @@
+"""The still pictures of a report, as PNG and SVG; where there is a core to spare, in a process beside the page's."""
+
+from __future__ import annotations
+
+import gc
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing import get_context
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from analysis.findings import Findings
+
+Images = tuple[bytes, bytes]
+"""PNG and SVG."""
+Shown = Mapping[str, Sequence[Any]]
+"""By the name of a picture, what it shows: plain data, small beside the records."""
+
+
+def shown(found: Findings) -> Shown:
+    """What each picture of a report shows."""
+    from analysis.curve_data import slopes
+    from analysis.figure_data import pareto_points
+    from analysis.health_data import health_panels
+    from analysis.learning_data import learning_curves
+    from analysis.limit_data import limit_marks
+    from analysis.roc_data import roc_lines
+    from analysis.search_data import search_figure
+
+    chosen, lines = found.selection, roc_lines(found.selection, "test")
+    title = f"{chosen.metric.title} (validation)"
+    return {
+        "pareto": (pareto_points(chosen, found.compared), title),
+        "limits": (limit_marks(chosen),),
+        "roc": (lines, "ROC on the test pairs"),
+        "det": (lines, "DET on the test pairs"),
+        "quantisation": (slopes(chosen), title),
+        "health": (health_panels(chosen),),
+        "search": (search_figure(chosen),),
+        "learning": (learning_curves(chosen),),
+    }
+
+
+def draw(name: str, what: Sequence[Any]) -> Images:
+    """One picture of `shown`."""
+    from analysis import figures, figures_curves, figures_health, figures_learning, figures_roc, figures_search
+
+    drawers: Mapping[str, Callable[..., Any]] = {
+        "pareto": figures.draw_pareto,
+        "limits": figures_curves.draw_limits,
+        "roc": figures_roc.draw_roc,
+        "det": figures_roc.draw_det,
+        "quantisation": figures_curves.draw_slopes,
+        "health": figures_health.draw_health,
+        "search": figures_search.draw_search,
+        "learning": figures_learning.draw_learning,
+    }
+    figure = drawers[name](*what)
+    return figures.image_bytes(figure, "png"), figures.image_bytes(figure, "svg")
+
+
+@contextmanager
+def drawing(pictures: Shown, *, aside: bool) -> Iterator[Iterator[tuple[str, Images]]]:
+    """Draw all pictures: begun now and `aside`, in a process of their own, or when they are asked for.
+
+    Yields:
+        (name, images) in the order of `pictures`.
+    """
+    if not aside:
+        yield ((name, draw(name, what)) for name, what in pictures.items())
+        return
+    # Spawned, for the other process of a fork would hold the locks of this one's threads.
+    with ProcessPoolExecutor(1, get_context("spawn"), initializer=_begin) as pool:
+        drawn = {name: pool.submit(draw, name, what) for name, what in pictures.items()}
+        try:
+            yield ((name, _result(future, name, pictures[name])) for name, future in drawn.items())
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _begin() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that waits for the pictures is told
+    gc.disable()  # whatever is made here is soon gone
+
+
+def _result(future: Future[Images], name: str, what: Sequence[Any]) -> Images:
+    """What was drawn aside; where that process died, as of too little memory, it is drawn here."""
+    try:
+        return future.result()
+    except BrokenProcessPool:
+        return draw(name, what)
