@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import get_context
@@ -63,22 +63,23 @@ def draw(name: str, what: Sequence[Any]) -> Images:
 
 
 @contextmanager
-def drawing(pictures: Shown, *, aside: bool) -> Iterator[Iterator[tuple[str, Images]]]:
-    """Draw all pictures: begun now and `aside`, in a process of their own, or when they are asked for.
-
-    Yields:
-        (name, images) in the order of `pictures`.
-    """
-    if not aside:
-        yield ((name, draw(name, what)) for name, what in pictures.items())
-        return
+def painter() -> Iterator[Executor]:
+    """A process to draw in beside this one. It begins to load what it needs at once, which takes a second or two."""
     # Spawned, for the other process of a fork would hold the locks of this one's threads.
     with ProcessPoolExecutor(1, get_context("spawn"), initializer=_begin) as pool:
-        drawn = {name: pool.submit(draw, name, what) for name, what in pictures.items()}
+        pool.submit(draw, "limits", ((),))
         try:
-            yield ((name, _result(future, name, pictures[name])) for name, future in drawn.items())
+            yield pool
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def drawn(pictures: Shown, beside: Executor | None) -> Iterator[tuple[str, Images]]:
+    """(name, images) of all pictures in their order, begun now in the `painter`, or here when they are asked for."""
+    if beside is None:
+        return ((name, draw(name, what)) for name, what in pictures.items())
+    begun = {name: beside.submit(draw, name, what) for name, what in pictures.items()}
+    return ((name, _result(future, name, pictures[name])) for name, future in begun.items())
 
 
 def _begin() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
 from pathlib import Path
 
 from analysis.records import ReportPaths, SweepInfo
@@ -19,7 +20,7 @@ def _silent(_text: str) -> None:
 
 
 def write_report(
-    records: Sequence[RunRecord], info: SweepInfo, out_dir: Path, doing: Doing = _silent, *, aside: bool = False
+    records: Sequence[RunRecord], info: SweepInfo, out_dir: Path, doing: Doing = _silent, beside: Executor | None = None
 ) -> ReportPaths:
     """Write the report of one sweep into `out_dir`, made if absent; an older report there is replaced.
 
@@ -30,41 +31,41 @@ def write_report(
         info: the sweep.
         out_dir: the report's folder.
         doing: told what goes on.
-        aside: draw the still pictures in a process of their own, while this one makes page and tables.
+        beside: `analysis.drawing.painter`, to draw the still pictures while page and tables are made; None draws here.
 
     Raises:
         StorageError: the folder cannot be made or written.
     """
     paths = ReportPaths.inside(out_dir)
-    write_all(_contents(records, info, paths, doing, aside=aside), out_dir)
+    write_all(_contents(records, info, paths, doing, beside), out_dir)
     return paths
 
 
 def _contents(
-    records: Sequence[RunRecord], info: SweepInfo, paths: ReportPaths, doing: Doing, *, aside: bool
+    records: Sequence[RunRecord], info: SweepInfo, paths: ReportPaths, doing: Doing, beside: Executor | None
 ) -> Mapping[Path, bytes]:
     doing("comparing the candidates")
     # Here, so that importing this module costs no plotting library.
-    from analysis.drawing import drawing, shown
+    from analysis.drawing import drawn, shown
     from analysis.findings import find
 
     found = find(records, info)
-    with drawing(shown(found), aside=aside) as drawn:
-        doing("making the page and the tables")
-        from analysis import document, page, summary, tables
+    drawing = drawn(shown(found), beside)
+    doing("making the page and the tables")
+    from analysis import document, page, summary, tables
 
-        contents = {
-            paths.candidates_csv: tables.candidates_table(found).to_csv(index=False).encode(),
-            paths.pareto_csv: tables.pareto_table(found).to_csv(index=False).encode(),
-            paths.json: f"{dump_record(document.report_json(found))}\n".encode(),
-            paths.summary_md: summary.markdown(found).encode(),
-        }
-        fragments = page.fragments_of(found)
-        pictures: dict[Path, bytes] = {}
-        doing("drawing pareto")
-        for name, images in drawn:
-            pictures |= dict(zip(paths.figures[name], images, strict=True))
-            doing(f"{name} is drawn, {len(pictures) // 2} of {len(paths.figures)}")
+    contents = {
+        paths.candidates_csv: tables.candidates_table(found).to_csv(index=False).encode(),
+        paths.pareto_csv: tables.pareto_table(found).to_csv(index=False).encode(),
+        paths.json: f"{dump_record(document.report_json(found))}\n".encode(),
+        paths.summary_md: summary.markdown(found).encode(),
+    }
+    fragments = page.fragments_of(found)
+    pictures: dict[Path, bytes] = {}
+    doing("drawing pareto")
+    for name, images in drawing:
+        pictures |= dict(zip(paths.figures[name], images, strict=True))
+        doing(f"{name} is drawn, {len(pictures) // 2} of {len(paths.figures)}")
     return {**pictures, **contents, paths.html: page.render(found, fragments, pictures, paths).encode()}
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from concurrent.futures import Executor
+from contextlib import AbstractContextManager, nullcontext
 
+from analysis.drawing import painter
 from analysis.records import ReportPaths, SweepInfo
 from analysis.report import write_report
 from facerec_core.errors import StorageError, TrackingError
@@ -12,6 +15,7 @@ from sweep.collector import uncollected
 from sweep.schema import Settings
 from sweep.steps import Steps
 from sweep.tracking import Tracker
+from sweep.tracking_store import DATABASE
 from sweep.tracking_sweep import SweepRun
 
 
@@ -26,19 +30,26 @@ def report(settings: Settings, target_far: float | None = None) -> int:
         TrackingError: there is no sweep, or the tracker cannot be read.
     """
     root = settings.paths.folder
-    with Steps() as steps:
-        steps.doing("opening the tracker")
-        tracker = Tracker.open(root, settings.tracking.uri, settings.tracking.experiment, create=False)
-        sweeps = tracker.find_sweeps(settings.sweep or "latest")
-    for sweep in sweeps:
-        with Steps() as steps, uncollected():
-            steps.doing(f"reading the candidates of {sweep.name}")
-            records = tracker.load_records(sweep)
-            info, folder = _info(sweep, tracker, target_far), root / "reports" / sweep.name
-            paths = write_report(records, info, folder, steps.doing, aside=(os.cpu_count() or 1) > 1)
-        sys.stdout.write(f"{sweep.name}: {len(records)} candidate(s)\n  page   {paths.html}\n  data   {paths.json}\n")
-        _attach(tracker, sweep, paths)
+    with _painter(settings) as beside:
+        with Steps() as steps:
+            steps.doing("opening the tracker")
+            tracker = Tracker.open(root, settings.tracking.uri, settings.tracking.experiment, create=False)
+            sweeps = tracker.find_sweeps(settings.sweep or "latest")
+        for sweep in sweeps:
+            with Steps() as steps, uncollected():
+                steps.doing(f"reading the candidates of {sweep.name}")
+                records, info = tracker.load_records(sweep), _info(sweep, tracker, target_far)
+                paths = write_report(records, info, root / "reports" / sweep.name, steps.doing, beside)
+            told = f"{sweep.name}: {len(records)} candidate(s)\n  page   {paths.html}\n  data   {paths.json}\n"
+            sys.stdout.write(told)
+            _attach(tracker, sweep, paths)
     return 0
+
+
+def _painter(settings: Settings) -> AbstractContextManager[Executor | None]:
+    """A process that draws, where there is a core for it and, as far as can be told at once, something to draw."""
+    there = settings.tracking.uri is not None or (settings.paths.folder / DATABASE).is_file()
+    return painter() if there and (os.cpu_count() or 1) > 1 else nullcontext()
 
 
 def _attach(tracker: Tracker, sweep: SweepRun, paths: ReportPaths) -> None:

@@ -226,7 +226,8 @@ def test_a_full_disk_leaves_the_older_report_as_it_was(tmp_path, monkeypatch):
 
 def test_pictures_drawn_in_a_process_of_their_own_are_the_same_and_every_one_is_told(eight, tmp_path):
     told = []
-    paths = write_report(make_records(8), INFO, tmp_path, told.append, aside=True)
+    with drawing.painter() as beside:
+        paths = write_report(make_records(8), INFO, tmp_path, told.append, beside)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {
         path.name: path.read_bytes() for path in eight.html.parent.iterdir()
     }
