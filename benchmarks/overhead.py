@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import sys
 import tempfile
 import time
@@ -136,29 +137,33 @@ def fill(task: Task, originals: dict[str, Path]) -> None:
         (judged / "evaluation.json").write_text(dump_record(EvaluationNotes(1.0, found)))
 
 
+def processor_seconds() -> float:
+    """Of all processes that were begun here and have ended, and of theirs."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def run(name: str, arguments: Sequence[str], candidates: int) -> Took:
     """A command as a process, watched from outside."""
     command = [sys.executable, "-X", "importtime", "-m", "sweep", *arguments]
-    started, samples = time.perf_counter(), []
+    started, samples, before = time.perf_counter(), [], processor_seconds()
     with tempfile.TemporaryFile("w+") as output:
         process = psutil.Popen(command, stdout=output, stderr=output, cwd=Path(__file__).resolve().parents[1])
-        processor = 0.0
         while process.poll() is None:
             try:
                 samples.append(process.memory_info().rss / MB)
-                times = process.cpu_times()
-                processor = times.user + times.system
             except psutil.NoSuchProcess:
                 break
             time.sleep(SAMPLE_SECONDS)
         status = process.wait()
-        wall = time.perf_counter() - started
+        wall, processor = time.perf_counter() - started, processor_seconds() - before
         output.seek(0)
         lines = output.read().splitlines()
     if status:
         raise SystemExit(f"{name} ended with {status}: " + "\n".join(lines[-5:]))
     if any(line.startswith("import time:") and line.split("|")[-1].strip() == "tensorflow" for line in lines):
         raise SystemExit(f"{name} imported TensorFlow")
+    samples = [held for held in samples if held] or [0.0]  # of one that has just ended it is none
     quarters = tuple(samples[min(len(samples) * part // 4, len(samples) - 1)] for part in range(1, 5))
     return Took(name, wall, processor, candidates, quarters)
 

@@ -198,9 +198,10 @@ class Settings:
 
     @property
     def config(self) -> dict[str, object]:
-        """The resolved configuration as plain data, keyed like the files in `conf/`; a password is left out."""
+        """The resolved configuration as plain data, keyed like the files in `conf/`; passwords are left out."""
         config = asdict(self)
-        config["search"]["storage"] = _PASSWORD.sub(r"\1:***@", self.search.storage or "") or None
+        for group, key in (("search", "storage"), ("tracking", "uri")):
+            config[group][key] = _PASSWORD.sub(r"\1:***@", config[group][key] or "") or None
         return config
 
 

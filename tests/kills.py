@@ -95,7 +95,8 @@ class Watch:
 def killed_at(folder: Path, command: Sequence[str], moments: Sequence[Moment], rng: random.Random) -> list[str]:
     """Start a command, strike at each of the moments that is still to come, and say at which; it never ends well.
 
-    The last moment's victim has to be the driver or all.
+    A moment that was too short to be seen is struck at once when its stage is finished: a command that came through
+    would leave nothing to be killed at later moments. The last moment's victim has to be the driver or all.
     """
     left = [moment for moment in moments if not moment.stage or _unfinished(folder / "mlruns", moment.stage)]
     if not left:
@@ -103,18 +104,23 @@ def killed_at(folder: Path, command: Sequence[str], moments: Sequence[Moment], r
     watch, hit = Watch(folder, command), []
     try:
         for moment in left:
-            if not watch.until(moment.reached):
+            if not watch.until(lambda seen, moment=moment: moment.reached(seen) or _is_over(seen, moment)):
                 break
+            name = f"{moment.name}, or soon after" if _is_over(watch, moment) else moment.name
             time.sleep(rng.uniform(0.0, moment.delay_s))
             if watch.process.poll() is not None or (moment.victim.startswith("worker") and not watch.workers):
                 continue
             said = watch.log.read_text().splitlines()
             watch.strike(moment.victim, rng)
-            hit.append(f"{moment.victim} {moment.name}; last said: {said[-1] if said else 'nothing'}")
+            hit.append(f"{moment.victim} {name}; last said: {said[-1] if said else 'nothing'}")
             sys.stderr.write(f"killed {hit[-1]}\n")
     finally:
         end(watch.process)
     return hit
+
+
+def _is_over(watch: Watch, moment: Moment) -> bool:
+    return bool(moment.stage) and not _unfinished(watch.root, moment.stage)
 
 
 def run_to_the_end(folder: Path, command: Sequence[str]) -> None:

@@ -155,7 +155,7 @@ def quick_report(monkeypatch):
     """The real report takes seconds to draw; here it is one page that says what it is."""
     from analysis.records import ReportPaths
 
-    def write(records, info, folder):
+    def write(records, info, folder, doing, beside):
         paths = ReportPaths.inside(folder)
         folder.mkdir(parents=True, exist_ok=True)
         for path in paths.all:

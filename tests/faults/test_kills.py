@@ -94,7 +94,7 @@ STAGES = [
 RECORDING = [
     [Moment("a record is on its way", "driver", new("unsent/*/*.json"))],
     [Moment("a candidate has its run", "all", recorded(r"0.35@96-\d+ RUNNING"))],
-    [Moment("a variant has its run", "driver", recorded(r"0.35@96-\d+ float32 RUNNING"))],
+    [Moment("a variant has its run", "driver", recorded(r"0.35@96-\d+ float32 FINISHED"))],
     [Moment("a variant is written", "all", recorded(r"0.35@96-\d+ ptq_int8 FINISHED"))],
     [Moment("another record is on its way", "driver", new("unsent/*/*.json"), 0.3)],
     [Moment("another candidate has its run", "all", recorded(r"0.35@96-\d+ (RUNNING|FINISHED)"), 0.3)],

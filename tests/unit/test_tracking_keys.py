@@ -137,6 +137,16 @@ def test_how_a_sweep_is_carried_through_is_told_of_the_sweep_and_not_of_each_can
     assert len(of_candidate) <= 100, "what MLflow takes at once"
 
 
+def test_no_password_of_an_address_reaches_the_tracker():
+    (chosen,) = settings("tracking.uri=http://me:secret@host:5000", "search.storage=postgresql://me:secret@host/study")
+    shown = keys.sweep_params(chosen.config)
+    assert (shown["tracking.uri"], shown["search.storage"]) == (
+        "http://me:***@host:5000",
+        "postgresql://me:***@host/study",
+    )
+    assert "secret" not in str(chosen.config)
+
+
 def test_of_each_variant_a_candidate_repeats_what_tables_of_candidates_show():
     of_ptq = {key.removeprefix("ptq_int8/") for key in keys.candidate_metrics(with_health(make_records(1)[0]))}
     assert {"tar_at_far_1e-3", "accuracy", "eer", "size_bytes", "arena_bytes", "fingerprint_sqnr_db"} <= of_ptq
