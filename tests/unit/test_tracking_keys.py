@@ -114,11 +114,14 @@ def test_configuration_is_flattened_and_written_as_on_the_command_line():
     assert params["train.epochs"] == "12"
     assert params["l"] == "[1,2]"
     assert params["embedding"] == "448", "the resolved length, to filter by"
+    carried = keys.sweep_params(record.config)
+    assert (carried["paths.root"], carried["force"]) == ("null", "false")
     variant = keys.variant_params(record, record.variants[1])
     assert variant["variant"] == "ptq_int8"
     assert variant["quant.qat.scope"] == "all"
     assert variant["width"] == "0.35"
     assert variant["feasible"] == "true"
+    assert "paths.root" not in variant
 
 
 def test_how_a_sweep_is_carried_through_is_told_of_the_sweep_and_not_of_each_candidate():
