@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -30,13 +30,15 @@ from sweep.tracking_store import check_root
 class Prepared:
     """A sweep that is ready to begin: its name, what its own run shows (MLflow parameters), and its points' source.
 
-    `joins`: the source shares the work with other drivers of the same sweep.
+    `joins`: the source shares the work with other drivers of the same sweep, which `beating` lets know that this one is
+    there, for the length of a block.
     """
 
     name: str
     parameters: Mapping[str, str]
     source: Source
     joins: bool = False
+    beating: Callable[[], AbstractContextManager[None]] = nullcontext
 
 
 Prepare = Callable[[Path, Display], Prepared]
@@ -170,6 +172,7 @@ def _track(
             shown = {**sweep_params(first.config), **prepared.parameters}
             tracked = tracker.sweep(prepared.name, invocation.command, shown, *measure, joins=prepared.joins)
             run_id = sweep.enter_context(tracked)
+        sweep.enter_context(prepared.beating())
         site = Site(root, tracker.uri, run_id, first.tracking.patience_s)
         scheduler = Scheduler(
             prepared.source,

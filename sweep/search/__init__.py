@@ -58,7 +58,8 @@ def _prepared(settings: Settings, found: Survey, root: Path, display: Display) -
         display.say(f"{reuse_records(study, space, settings, root, make_point)} candidate(s) known from earlier sweeps")
     source = SearchSource(study, found, make_point, display.say)
     _announce(display, name, found, source, where)
-    return Prepared(name, _parameters(found, study, data.name, data.fingerprint), source, joins="://" in where)
+    parameters = _parameters(found, study, data.name, data.fingerprint)
+    return Prepared(name, parameters, source, joins="://" in where, beating=study.beating)
 
 
 def _first_values(found: Survey) -> dict[str, Value]:

@@ -66,7 +66,8 @@ class SearchSource:
         return True
 
     def ask(self) -> Point | None:
-        """The next candidate; those that a killed process left unfinished come first, under their old numbers."""
+        """The next candidate; those that a process left unfinished come first, under their old numbers."""
+        self._orphans = self._orphans or self._study.orphans(self._study.trials())  # a driver may have died since
         while self._orphans:
             point = self._taken_up(self._orphans.pop(0))
             if point is not None:

@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from facerec_core.errors import OptionError, StorageError
+from sweep.beat import BEAT_SECONDS
 from sweep.search.journal import open_journal
+from sweep.search.signs import GRACE_SECONDS
 
 JOURNAL = "optuna.journal"
 CONNECT_SECONDS = 10
+SIGNS = {"heartbeat_interval": round(BEAT_SECONDS), "grace_period": GRACE_SECONDS}
 _PASSWORD = re.compile(r"(?<=://)([^:/@]*):[^@]*@")
 
 
@@ -48,11 +51,12 @@ def _open_database(address: str) -> Any:
 
     shown = without_password(address)
     allowed = "sqlite:///FILE, postgresql+psycopg://HOST/DATABASE, the path of a journal file, or null"
-    server = {"connect_args": {"connect_timeout": CONNECT_SECONDS}, "pool_pre_ping": True}
+    shared: dict[str, Any] = {} if address.startswith("sqlite") else {**SIGNS}
+    if address.startswith("postgresql"):
+        shared["engine_kwargs"] = {"connect_args": {"connect_timeout": CONNECT_SECONDS}, "pool_pre_ping": True}
     try:
         with storage_errors(shown):
-            options = server if address.startswith("postgresql") else None
-            return _patiently(lambda: RDBStorage(address, engine_kwargs=options))
+            return _patiently(lambda: RDBStorage(address, **shared))
     except (ArgumentError, NoSuchModuleError, ValueError) as error:
         raise OptionError("search.storage", shown, allowed, str(error).splitlines()[0]) from error
     except ImportError as error:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -15,6 +16,7 @@ from sweep.schema import SearchSettings, Settings
 from sweep.search.front import NOTHING, Trained
 from sweep.search.objectives import DIRECTIONS, TITLES, Judged
 from sweep.search.samplers import distributions, make_pruner, make_sampler
+from sweep.search.signs import Signs
 from sweep.search.space import Space, Value
 from sweep.search.storage import storage_errors
 
@@ -48,6 +50,7 @@ class Study:
         self._search: SearchSettings = space.base.search
         self._distributions = distributions(space)
         self._owner = Owner.here()
+        self._signs = Signs(study)
         self._told: dict[int, tuple[str, Finding | None]] = {}  # by the number of a finished trial
 
     def trials(self) -> list[Any]:
@@ -68,12 +71,14 @@ class Study:
         with storage_errors(self.where):
             for key, value in ((CANDIDATE, candidate), (NAME, name), (OWNER, asdict(self._owner))):
                 trial.set_user_attr(key, value)
+            self._signs.begin(trial)
             return bool((datetime.now() - trial.datetime_start).total_seconds() < IN_TIME_SECONDS)
 
     def finish(self, trial: Any, finding: Finding) -> None:
         """End a trial with its values and violations; a trial that somebody else has ended meanwhile stays so."""
         from optuna.trial import TrialState
 
+        self._signs.end(trial)
         with storage_errors(self.where):
             if self.optuna._storage.get_trial(trial._trial_id).state.is_finished():
                 return
@@ -154,10 +159,10 @@ class Study:
         return self._told[trial.number]
 
     def orphans(self, trials: Iterable[Any]) -> list[Any]:
-        """Trials that are running although their process is not, as trials that can be finished, oldest first."""
+        """Running trials whose process or machine is gone, as trials that can be finished, oldest first."""
         from optuna.trial import Trial, TrialState
 
-        abandoned = [t for t in trials if t.state == TrialState.RUNNING and self._is_orphan(t)]
+        abandoned = self._abandoned([t for t in trials if t.state == TrialState.RUNNING])
         with storage_errors(self.where):
             return [Trial(self.optuna, trial._trial_id) for trial in abandoned]
 
@@ -167,15 +172,20 @@ class Study:
 
         with storage_errors(self.where):
             now = self.optuna._storage.get_trial(trial._trial_id)
-        return now.state == TrialState.RUNNING and self._is_orphan(now)
+        return now.state == TrialState.RUNNING and bool(self._abandoned([now]))
 
     def elsewhere(self, trials: Iterable[Any]) -> set[str]:
         """Candidates that another living process is training."""
         from optuna.trial import TrialState
 
         mine = asdict(self._owner)
-        running = (t for t in trials if t.state == TrialState.RUNNING and t.user_attrs.get(OWNER) not in (None, mine))
-        return {t.user_attrs[CANDIDATE] for t in running if not self._is_orphan(t)}
+        running = [t for t in trials if t.state == TrialState.RUNNING and t.user_attrs.get(OWNER) not in (None, mine)]
+        abandoned = {t.number for t in self._abandoned(running)}
+        return {t.user_attrs[CANDIDATE] for t in running if t.number not in abandoned}
+
+    def beating(self) -> AbstractContextManager[None]:
+        """Let other machines know, for the length of a block, that this process trains what it signed."""
+        return self._signs.beating()
 
     def settled(self, number: int) -> list[Any]:
         """The trials once all with lower numbers are signed, so that of two equal proposals the first is known.
@@ -195,12 +205,21 @@ class Study:
         """Whether all its values were drawn before its maker was killed."""
         return set(trial.params) == set(self._distributions)
 
-    def _is_orphan(self, trial: Any) -> bool:
-        signed = trial.user_attrs.get(OWNER)
-        if signed is None:
-            started = trial.datetime_start or datetime.now()  # Optuna keeps local times
-            return (datetime.now() - started).total_seconds() > HALF_MADE_S
-        return Owner(**signed).lives() is False
+    def _abandoned(self, running: Sequence[Any]) -> list[Any]:
+        """Those whose process is gone, or whose machine is silent."""
+        lives = {trial.number: _lives(trial) for trial in running}
+        with storage_errors(self.where):
+            silent = self._signs.silent() if None in lives.values() else set()
+        return [t for t in running if lives[t.number] is False or (lives[t.number] is None and t._trial_id in silent)]
+
+
+def _lives(trial: Any) -> bool | None:
+    """Whether the process that has a trial does; None where another machine would have to be asked."""
+    signed = trial.user_attrs.get(OWNER)
+    if signed is None:
+        started = trial.datetime_start or datetime.now()  # Optuna keeps local times
+        return bool((datetime.now() - started).total_seconds() <= HALF_MADE_S)
+    return Owner(**signed).lives()
 
 
 def _is_unsigned(trial: Any) -> bool:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -14,20 +15,28 @@ from tests.postgresql import needs_postgresql, server
 
 ROOT = Path(__file__).parents[2]
 pytestmark = [pytest.mark.slow, needs_postgresql]
-DRIVER = """
-import sys, time
+GRACE = 6
+DRIVER = f"""
+import socket, sys, time
 from pathlib import Path
+from sweep import beat
+from sweep.search import storage
 from tests.searching import search, trained
+beat.BEAT_SECONDS = 1.0
+storage.SIGNS = {{"heartbeat_interval": 1, "grace_period": {GRACE}}}
+if len(sys.argv) > 4:
+    socket.gethostname = lambda: sys.argv[4]
 found = search(Path(sys.argv[1]), "board=stm32h747", "budget=none", "search.trials=9", "search.storage=" + sys.argv[2])
-while (point := found.source.ask()) is not None:
-    print(point.name, point.feasibility.feasible, flush=True)
-    time.sleep(float(sys.argv[3]))
-    found.source.tell(point, trained(point))
+with found.study.beating():
+    while (point := found.source.ask()) is not None:
+        print(point.name, point.feasibility.feasible, flush=True)
+        time.sleep(float(sys.argv[3]))
+        found.source.tell(point, trained(point))
 """
 
 
-def start(folder, address, seconds):
-    command = [sys.executable, "-c", DRIVER, str(folder), address, str(seconds)]
+def start(folder, address, seconds, *host):
+    command = [sys.executable, "-c", DRIVER, str(folder), address, str(seconds), *host]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -56,3 +65,29 @@ def test_what_a_killed_driver_left_is_taken_up_by_the_next(tmp_path):
         out, err = after.communicate(timeout=240)
         assert after.returncode == 0, err
     assert out.split()[0] == lost
+
+
+def test_what_a_vanished_machine_left_is_taken_up_elsewhere_and_what_a_busy_one_has_is_not(tmp_path):
+    with server() as address:
+        busy, vanishing = (start(tmp_path, address, 3600, host) for host in ("busy", "vanishing"))
+        kept, lost = (driver.stdout.readline().split()[0] for driver in (busy, vanishing))
+        vanishing.kill()
+        vanishing.communicate()
+        others = handed_out([start(tmp_path, address, 0, "third")])
+        assert not {kept, lost} & set(others), "it has only just fallen silent"
+        time.sleep(GRACE + 1)
+        assert handed_out([start(tmp_path, address, 0, "fourth")]) == [lost]
+        busy.kill()
+        busy.communicate()
+    assert len({kept, lost, *others}) == 9
+
+
+def test_a_driver_that_works_on_takes_up_what_another_one_leaves_meanwhile(tmp_path):
+    with server() as address:
+        vanishing = start(tmp_path, address, 3600, "vanishing")
+        lost = vanishing.stdout.readline().split()[0]
+        staying = start(tmp_path, address, 1.5, "staying")
+        staying.stdout.readline()
+        vanishing.kill()
+        vanishing.communicate()
+        assert lost in handed_out([staying])
