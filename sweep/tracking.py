@@ -243,8 +243,9 @@ class Tracker:
         if is_server(self.uri):  # another machine may have written it meanwhile
             held.runs[key] = look_up(self._runs, sweep_run_id, key).runs.get(key, [])
         try:
-            run_id = replace_earlier(self._runs, held.runs.get(key, ()), sheet.digest)
-            run_id = run_id or write_candidate(self._runs, held.sweep, sweep_run_id, sheet)
+            with uncollected():
+                run_id = replace_earlier(self._runs, held.runs.get(key, ()), sheet.digest)
+                run_id = run_id or write_candidate(self._runs, held, sweep_run_id, sheet)
         except BaseException:
             del self._held[sweep_run_id]  # what the failed attempt left is looked up by the next one
             raise

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from facerec_core.types import RunRecord
+from sweep.records import lean
 from sweep.tracking_runs import Runs
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ BEST_FIRST: tuple[Standing, ...] = (
     "reference",
 )
 CANDIDATE = ""
-_ANY_FAR = 1e-3  # it decides between candidates only
+MOST_BEST = 100
 Verdicts = Mapping[tuple[str, str], dict[str, str]]
 """Tags by the key of a candidate and the scheme of its variant, CANDIDATE for the candidate itself."""
 
@@ -49,10 +51,24 @@ def verdicts(selection: Selection) -> Verdicts:
     return {whose: _tags(standing, whose in chosen) for whose, standing in standings.items()}
 
 
-def settled(record: RunRecord) -> Verdicts:
-    """The tags that no other candidate of the sweep can change: networks in float, and what may not be shipped."""
-    found = verdicts(judged([record], _ANY_FAR))
-    return {whose: tags for whose, tags in found.items() if tags["standing"] not in ("front", "dominated")}
+@dataclass
+class BestSoFar:
+    """The front of what this process wrote of a sweep: who is dominated by it is dominated in the whole sweep.
+
+    So most tags are right as soon as a candidate is written, and `mark` has few to set; it has the last word, since
+    another metric is chosen where a later candidate lacks this one. The latest MOST_BEST candidates are enough.
+    """
+
+    target_far: float
+    records: list[RunRecord] = field(default_factory=list)
+
+    def settled(self, record: RunRecord) -> Verdicts:
+        """The tags of a record that stand against what is to come, all but those of the front; the record is added."""
+        others = [known for known in self.records if known.key != record.key]
+        together = [*others, lean(record)]
+        found = verdicts(judged(together, self.target_far))
+        self.records = [one for one in together if found[one.key, CANDIDATE]["standing"] == "front"][-MOST_BEST:]
+        return {whose: tags for whose, tags in found.items() if whose[0] == record.key and tags["standing"] != "front"}
 
 
 def _tags(standing: Standing, recommended: bool) -> dict[str, str]:

@@ -12,7 +12,7 @@ from facerec_core.types import RunRecord, VariantRecord
 from sweep import tracking_keys as keys
 from sweep.tracking_model import save_model, yaml_text
 from sweep.tracking_runs import Runs
-from sweep.tracking_verdict import CANDIDATE, settled
+from sweep.tracking_verdict import CANDIDATE, BestSoFar
 
 DONE = ("FINISHED", "FAILED")
 
@@ -28,10 +28,11 @@ class Earlier:
 
 @dataclass(frozen=True)
 class Held:
-    """What the tracker holds of one sweep: its name, and the runs of each candidate key."""
+    """What the tracker holds of one sweep: its name, the runs of each candidate key, the best this process wrote."""
 
     sweep: str
     runs: dict[str, list[Earlier]]
+    best: BestSoFar
 
 
 def look_up(runs: Runs, sweep_run_id: str, key: str | None = None) -> Held:
@@ -41,7 +42,8 @@ def look_up(runs: Runs, sweep_run_id: str, key: str | None = None) -> Held:
     for run in runs.tagged(sweep_run_id=sweep_run_id, level="candidate", **only):
         earlier = Earlier(run.run_id, run.tags.get("record_sha256", ""), run.status in DONE)
         held.setdefault(run.tags.get("candidate_key", ""), []).append(earlier)
-    return Held(runs.client.get_run(sweep_run_id).data.tags["sweep"], held)
+    tags = runs.client.get_run(sweep_run_id).data.tags
+    return Held(tags["sweep"], held, BestSoFar(float(tags["target_far"])))
 
 
 def replace_earlier(runs: Runs, earlier: Sequence[Earlier], digest: str) -> str | None:
@@ -64,7 +66,7 @@ class Sheet:
     pictures: Mapping[str, bytes]
 
 
-def write_candidate(runs: Runs, sweep: str, sweep_run_id: str, sheet: Sheet) -> str:
+def write_candidate(runs: Runs, held: Held, sweep_run_id: str, sheet: Sheet) -> str:
     """Write the candidate's run and its variants', and return its id; nothing stays of what fails half-way.
 
     Raises:
@@ -72,9 +74,10 @@ def write_candidate(runs: Runs, sweep: str, sweep_run_id: str, sheet: Sheet) -> 
         StorageError: a variant's file is missing.
     """
     record = sheet.record
-    common = {"sweep": sweep, "sweep_run_id": sweep_run_id, "record_sha256": sheet.digest} | keys.record_tags(record)
+    own = {"sweep": held.sweep, "sweep_run_id": sweep_run_id, "record_sha256": sheet.digest}
+    common = own | keys.record_tags(record)
     figures = [(key, value, 0) for key, value in keys.candidate_metrics(record).items()]
-    standings = settled(record)
+    standings = held.best.settled(record)
     tags = {**common, **keys.version_tags(record), "level": "candidate", **standings.get((record.key, CANDIDATE), {})}
     with runs.below(sweep_run_id, record.candidate.name, tags, record) as run:
         points = [*figures, *keys.curve_points(record)]

@@ -9,12 +9,12 @@ import pytest
 
 from facerec_core.errors import StorageError
 from facerec_core.types import Feasibility, LimitCheck
-from sweep import reporting
+from sweep import reporting, tracking_verdict
 from sweep.patience import Patience
 from sweep.tracking import Tracker
-from sweep.tracking_verdict import BEST_FIRST, CANDIDATE, judged, verdicts
+from sweep.tracking_verdict import BEST_FIRST, CANDIDATE, BestSoFar, judged, verdicts
 from sweep.ui_addresses import addresses
-from tests.records import as_failed, as_pruned, make_records
+from tests.records import as_failed, as_pruned, make_evaluation, make_records
 from tests.sweeps import varied_records, write_files, write_sweep
 
 _numbers = itertools.count()
@@ -62,11 +62,41 @@ def test_what_no_other_candidate_can_change_is_known_while_the_sweep_runs(tracke
         standing: named(tracker, f"tags.standing = '{standing}' and tags.recommended = 'false'")
         for standing in BEST_FIRST
     }
-    assert [standing for standing, names in early.items() if names] == ["infeasible", "failed", "reference"]
+    told = ["dominated", "infeasible", "failed", "reference"]
+    assert [standing for standing, names in early.items() if names] == told
+    assert early["dominated"] == ["0.35@128-448 ptq_int8"]
     assert early["reference"] == sorted(f"{record.candidate.name} float32" for record in records[:3])
     tracker.mark_standings(sweep)
     for standing, names in early.items():
         assert set(names) <= set(named(tracker, f"tags.standing = '{standing}'"))
+
+
+def of_skill(skill):
+    """One network of a certain seed; the greater the skill, the better each of its variants."""
+    base, *_ = varied_records()
+    better = (replace(v, validation=make_evaluation(2 + skill, "validation")) for v in base.variants)
+    return replace(base, key=str(skill), seed=skill, variants=tuple(better))
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
+def test_whom_an_earlier_one_beats_is_known_to_be_dominated_as_it_comes(order):
+    records, best = [of_skill(skill) for skill in order], BestSoFar(1e-3)
+    early = {whose: tags for record in records for whose, tags in best.settled(record).items()}
+    assert early.items() <= verdicts(judged(records, 1e-3)).items()
+    beaten = {str(skill) for place, skill in enumerate(order) if skill < max(order[: place + 1])}
+    assert {key for key, scheme in early if scheme == CANDIDATE} == beaten
+    assert [record.key for record in best.records] == ["3"], "only the best is kept"
+
+
+def test_of_the_best_the_latest_are_kept_and_a_second_attempt_takes_the_place_of_the_first(monkeypatch):
+    monkeypatch.setattr(tracking_verdict, "MOST_BEST", 3)
+    best = BestSoFar(1e-3)
+    for record in varied_records()[:4]:
+        best.settled(record)
+    assert [one.key for one in best.records] == [record.key for record in varied_records()[1:4]]
+    again = replace(varied_records()[1], seed=7)
+    assert (again.key, CANDIDATE) not in best.settled(again), "it does not beat itself"
+    assert [one.seed for one in best.records if one.key == again.key] == [7]
 
 
 def test_what_is_marked_already_is_not_written_again_and_a_better_one_changes_the_others(tracker, tmp_path):
