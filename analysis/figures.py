@@ -31,6 +31,8 @@ RECOMMENDED = "#d55e00"
 LABELS = 12
 MOST_BARS = 40
 """With more points only those of the front have error bars."""
+MOST_VECTORS = 500
+"""More marks than these are one image in an SVG, which would take megabytes and seconds."""
 # Label positions to try around a point, in typographic points: (x, y).
 _OFFSETS = tuple(
     (x * s, y * s) for s in (1, 1.6, 2.2) for x, y in ((9, 8), (9, -13), (-9, 8), (-9, -13), (0, 14), (0, -20))
@@ -162,6 +164,7 @@ def _bars(axes: Axes, points: Sequence[ParetoPoint], cost: CostAxis) -> None:
 
 def _scatter(axes: Axes, points: Sequence[ParetoPoint], cost: CostAxis, scale: Normalize) -> None:
     """Colour is RAM; the front is opaque, the dominated pale, what may not be shipped grey."""
+    many: dict[str, Any] = {"rasterized": len(points) > MOST_VECTORS}
     # One call a kind of mark: thousands of calls of one mark each would take a minute.
     for kind in dict.fromkeys((point.scheme, point.standing) for point in points):
         chosen = [point for point in points if (point.scheme, point.standing) == kind]
@@ -170,11 +173,11 @@ def _scatter(axes: Axes, points: Sequence[ParetoPoint], cost: CostAxis, scale: N
         if kind[1] == "front":
             axes.scatter(x, y, c=colours, marker=marker, s=62, edgecolors=INK, zorder=3)
         elif kind[1] == "dominated":
-            axes.scatter(x, y, c=colours, marker=marker, s=38, alpha=0.35, edgecolors=INK, linewidths=0.6)
+            axes.scatter(x, y, c=colours, marker=marker, s=38, alpha=0.35, edgecolors=INK, linewidths=0.6, **many)
         elif kind[1] == "undecided":
-            axes.scatter(x, y, facecolors="none", edgecolors=GREY, marker=marker, s=34)
+            axes.scatter(x, y, facecolors="none", edgecolors=GREY, marker=marker, s=34, **many)
         else:
-            axes.scatter(x, y, c=GREY, marker="x", s=34, linewidths=1.2)
+            axes.scatter(x, y, c=GREY, marker="x", s=34, linewidths=1.2, **many)
     tied = [point for point in points if point.tied]
     ring: dict[str, Any] = {"facecolors": "none", "edgecolors": INK, "linestyle": ":", "linewidths": 1.0}
     axes.scatter([cost.of(p) for p in tied], [p.value for p in tied], s=150, zorder=2.5, **ring)

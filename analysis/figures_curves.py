@@ -10,7 +10,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentF
 
 from analysis.curve_data import SCHEME_TICKS, Slope
 from analysis.figure_data import PLAIN
-from analysis.figures import GREY, INK, RECOMMENDED, empty, new_figure
+from analysis.figures import GREY, INK, MOST_VECTORS, RECOMMENDED, empty, new_figure
 from analysis.limit_data import LimitMark, limit_name, mark_kinds, rows_of, span, spots
 
 STYLES: Mapping[str, Mapping[str, Any]] = {
@@ -60,13 +60,13 @@ def draw_limits(marks: Sequence[LimitMark]) -> Figure:
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.axvline(1, color=INK, linewidth=1.2)
-    heights = spots(marks)
+    heights, rasterized = spots(marks), len(marks) > MOST_VECTORS
     uncertain = [(mark, y) for mark, y in zip(marks, heights, strict=True) if mark.high > mark.low]
-    axes.hlines(
-        [y for _, y in uncertain], [m.low for m, _ in uncertain], [m.high for m, _ in uncertain], PLAIN, linewidth=0.7
-    )
+    lows, highs = [mark.low for mark, _ in uncertain], [mark.high for mark, _ in uncertain]
+    axes.hlines([y for _, y in uncertain], lows, highs, PLAIN, linewidth=0.7, rasterized=rasterized)
     for kind, name, chosen in mark_kinds(marks, heights):
         if chosen:
-            axes.scatter([mark.share for mark, _ in chosen], [y for _, y in chosen], label=name, **STYLES[kind])
+            x, y = [mark.share for mark, _ in chosen], [height for _, height in chosen]
+            axes.scatter(x, y, label=name, rasterized=rasterized and kind != "recommended", **STYLES[kind])
     figure.legend(loc="outside lower center", ncols=5, frameon=False, fontsize=8.5, handletextpad=0.3)
     return figure

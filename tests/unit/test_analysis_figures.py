@@ -123,6 +123,20 @@ def test_pictures_are_drawn_whatever_there_is_to_show(records):
     assert b"<svg" in figures.image_bytes(drawn[0], "svg")
 
 
+@pytest.mark.parametrize(("most", "images"), [(1000, (1, 0)), (20, (3, 2))], ids=["few", "many"])
+def test_of_many_marks_an_svg_has_an_image_and_its_front_still_as_lines(most, images, monkeypatch):
+    monkeypatch.setattr(figures, "MOST_VECTORS", most)
+    monkeypatch.setattr(figures_curves, "MOST_VECTORS", most)
+    selection = chosen(60)
+    points, marks = figure_data.pareto_points(selection), limit_data.limit_marks(selection)
+    pareto = figures.image_bytes(figures.draw_pareto(points, "TAR"), "svg").decode()
+    limits = figures.image_bytes(figures_curves.draw_limits(marks), "svg").decode()
+    found = pareto.count("<image"), limits.count("<image")
+    assert found == images, "the scale of colours, marks in each of two panels; bars and marks of the limits"
+    front = sum(point.standing == "front" for point in points)
+    assert pareto.count("<use ") > 2 * front
+
+
 def test_one_candidates_roc_as_a_picture():
     complete, untrained = make_records(7)[0], make_records(7)[6]
     drawn = ElementTree.fromstring(candidate_roc_svg(complete))  # noqa: S314 - our own
