@@ -48,15 +48,17 @@ def main() -> None:
     parser.add_argument("manifest", type=Path, help="JSON: the recipe, and per split the paths and identities")
     parser.add_argument("--width", type=float, required=True)
     parser.add_argument("--res", type=int, required=True)
+    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True, help="folder of the files and of result.json")
     arguments = parser.parse_args()
     find_project()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    result = carry_through(json.loads(arguments.manifest.read_text()), arguments.width, arguments.res, arguments.out)
+    recipe = json.loads(arguments.manifest.read_text())
+    result = carry_through(recipe, arguments.width, arguments.res, arguments.seed, arguments.out)
     (arguments.out / "result.json").write_text(json.dumps(result, indent=1))
 
 
-def carry_through(recipe: dict[str, Any], width: float, res: int, out: Path) -> dict[str, Any]:
+def carry_through(recipe: dict[str, Any], width: float, res: int, seed: int, out: Path) -> dict[str, Any]:
     """Train, quantise, evaluate and log one candidate; returns the figures of its variants and the stages' seconds."""
     stages = Stages()
     with stages.timed("imports"):
@@ -68,11 +70,11 @@ def carry_through(recipe: dict[str, Any], width: float, res: int, out: Path) -> 
         from sweep.compose import open_composer
     mlflow.set_tracking_uri(f"sqlite:///{out.parent.absolute()}/mlflow.db")
     mlflow.set_experiment("plain")
-    tf.keras.utils.set_random_seed(0)
+    tf.keras.utils.set_random_seed(seed)
     candidate = open_composer().one([f"width={width}", f"res={res}"]).candidate
     train = recipe["train"]
     labels = {person: label for label, person in enumerate(sorted({person for _, person in recipe["splits"]["train"]}))}
-    faces = training_set(tf, recipe["splits"]["train"], labels, res, train["batch_size"])
+    faces = training_set(tf, recipe["splits"]["train"], labels, res, train["batch_size"], seed)
     steps = len(recipe["splits"]["train"]) // train["batch_size"]
 
     # What autologging writes of a fit; it would need TensorBoard as well, and adds a copy of the model.
@@ -121,7 +123,9 @@ def warm_cosine(tf: Any, peak: float, warmup: int, total: int) -> Any:
     return tf.keras.optimizers.schedules.CosineDecay(0.0, rest, alpha=0.01, warmup_target=peak, warmup_steps=warmup)
 
 
-def training_set(tf: Any, refs: list[tuple[str, str]], labels: dict[str, int], res: int, batch_size: int) -> Any:
+def training_set(
+    tf: Any, refs: list[tuple[str, str]], labels: dict[str, int], res: int, batch_size: int, seed: int
+) -> Any:
     """Shuffled, decoded, resized, mirrored and scaled batches, anew every epoch."""
 
     def load(path: Any, label: Any) -> Any:
@@ -129,7 +133,7 @@ def training_set(tf: Any, refs: list[tuple[str, str]], labels: dict[str, int], r
         return tf.image.random_flip_left_right(image) / 127.5 - 1.0, label
 
     paths, targets = [path for path, _ in refs], [labels[person] for _, person in refs]
-    dataset = tf.data.Dataset.from_tensor_slices((paths, targets)).shuffle(len(paths), seed=0)
+    dataset = tf.data.Dataset.from_tensor_slices((paths, targets)).shuffle(len(paths), seed=seed)
     dataset = dataset.map(load, num_parallel_calls=tf.data.AUTOTUNE)
     return dataset.batch(batch_size, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
 
