@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from facerec_core.budget import check
 from facerec_core.roc import far_label
-from facerec_core.types import DEPLOYABLE, Feasibility, RunRecord
+from facerec_core.types import DEPLOYABLE, Evaluation, Feasibility, RocGrid, RunRecord
 from sweep.executors.carrying import Finished
 from sweep.points import Point
 from sweep.provenance import git_commit, versions
@@ -63,12 +63,17 @@ def _feasibility(point: Point, file_bytes: int) -> Feasibility:
 
 
 def lean(record: RunRecord) -> RunRecord:
-    """The record without what takes most of its room and decides nothing: resampled rates, and names of images."""
+    """The record without what takes most of its room and decides nothing; what is left can be judged, not reported."""
     variants = tuple(
-        replace(v, validation=replace(v.validation, replicates={}), test=replace(v.test, replicates={}))
-        for v in record.variants
+        replace(v, health=None, validation=_lean_rates(v.validation), test=_lean_rates(v.test)) for v in record.variants
     )
-    return replace(record, variants=variants, calibration_images=())
+    return replace(record, variants=variants, calibration_images=(), config={}, versions={}, curves=(), command="")
+
+
+def _lean_rates(found: Evaluation) -> Evaluation:
+    """The rates at certain FARs; neither curves nor groups, nor what was resampled or searched for."""
+    rates = replace(found, roc=RocGrid((), ()), groups=(), identification=(), float_gallery=())
+    return replace(rates, intervals={}, replicates={})
 
 
 def headline(record: RunRecord) -> str:

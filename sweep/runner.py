@@ -176,7 +176,7 @@ def _track(
         site = Site(root, tracker.uri, run_id, first.tracking.patience_s)
         scheduler = Scheduler(
             prepared.source,
-            tracker.known_records(run_id),
+            tracker.lean_records(run_id),
             lambda hear: open_executor(first, site, hear, display.say),
             display,
         )

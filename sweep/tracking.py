@@ -79,8 +79,6 @@ class Tracker:
         client, experiment_id, address = open_store(root, uri, experiment, create=create)
         return cls(client, experiment_id, address, root, patience or Patience())
 
-    # ----------------------------------------------------------------------------------------- writing
-
     @contextmanager
     def sweep(
         self,
@@ -294,7 +292,7 @@ class Tracker:
 
     def _judged(self, sweep_run_id: str) -> tuple[SweepRun, Selection]:
         sweep = sweep_of(self._patiently(lambda: self._client.get_run(sweep_run_id)))
-        return sweep, judged([lean(record) for record in self._each_record(sweep_run_id)], sweep.target_far)
+        return sweep, judged(list(self.lean_records(sweep_run_id).values()), sweep.target_far)
 
     def attach_report(self, sweep: SweepRun, files: Sequence[Path]) -> None:
         """Copy the files of a report to the artifacts of the sweep's run, where those of an earlier one are replaced.
@@ -350,12 +348,16 @@ class Tracker:
             StorageError: a record is missing or damaged.
             TrackingError: the tracker does not answer.
         """
-        records = self.known_records(sweep.run_id).values()
-        return sorted(records, key=lambda r: (*(figure or 0 for figure in astuple(r.candidate)), r.seed))
+        found = self._each_record(sweep.run_id)
+        return sorted(found, key=lambda r: (*(figure or 0 for figure in astuple(r.candidate)), r.seed))
 
     def known_records(self, sweep_run_id: str) -> dict[str, RunRecord]:
         """The records of a sweep under their keys; errors as for `load_records`."""
         return {record.key: record for record in self._each_record(sweep_run_id)}
+
+    def lean_records(self, sweep_run_id: str) -> dict[str, RunRecord]:
+        """The same without what only a report needs; a sweep of thousands is held so."""
+        return {record.key: lean(record) for record in self._each_record(sweep_run_id)}
 
     def _each_record(self, sweep_run_id: str) -> Iterator[RunRecord]:
         with self._errors(), uncollected():

@@ -12,6 +12,8 @@ from facerec_core.types import Candidate, Failure, Feasibility, LimitCheck
 from sweep import records
 from sweep.executors.carrying import Finished
 from sweep.points import Point, point_names
+from sweep.search.objectives import DIRECTIONS, judged_record
+from sweep.tracking_verdict import judged, verdicts
 from tests.records import make_curves, make_data, make_record
 from tests.settings import SUMMARY, settings
 from tests.shown import shown_records
@@ -119,10 +121,12 @@ def test_names_tell_candidates_apart_by_what_is_swept() -> None:
     assert point_names(settings("train.loss=softmax,arcface", "seed=1"))[0] == "0.35@96-448 train.loss=softmax"
 
 
-def test_a_lean_record_keeps_every_figure_and_none_of_what_was_resampled() -> None:
-    (record,) = shown_records(1)
-    slim = records.lean(record)
-    assert any(v.validation.replicates and v.test.replicates for v in record.variants)
-    assert not any(v.validation.replicates or v.test.replicates for v in slim.variants)
-    assert [v.validation.intervals for v in slim.variants] == [v.validation.intervals for v in record.variants]
-    assert len(dump_record(slim)) < len(dump_record(record)) / 2
+def test_lean_records_are_judged_as_whole_ones_and_take_a_fraction_of_the_room() -> None:
+    whole = shown_records(7)
+    slim = [records.lean(record) for record in whole]
+    assert {record.status for record in whole} == {"complete", "infeasible", "failed"}
+    assert verdicts(judged(slim, 1e-3)) == verdicts(judged(whole, 1e-3))
+    for objective in DIRECTIONS:
+        told = [[judged_record(one, 1e-3, objective) for one in some[:4]] for some in (slim, whole)]
+        assert told[0] == told[1]
+    assert len(dump_record(slim)) < len(dump_record(whole)) / 4

@@ -49,7 +49,7 @@ class FakeTracker:
             raise
         self.ended.append("finished")
 
-    def known_records(self, run_id):
+    def lean_records(self, run_id):
         return dict(self.sweeps[run_id])
 
     def log_candidate(self, run_id, record, stages, pictures):
