@@ -119,7 +119,7 @@ def make_stages(overrides: Sequence[str], root: Path) -> None:
 
 def fill(task: Task, originals: dict[str, Path]) -> None:
     """Write what each stage of a task leaves: notes, figures, and one file under its own name."""
-    from facerec_core.pipeline import EvaluationNotes, StageNotes
+    from facerec_core.notes import EvaluationNotes, StageNotes
     from facerec_core.record_json import dump_record
     from facerec_core.stages import StageStore
     from facerec_core.task import STAGE_OF

@@ -264,7 +264,10 @@ class PtqOptions:
 
 @dataclass(frozen=True)
 class QatOptions:
-    """Quantisation-aware training; `scope` is "all" or how many of the last blocks learn."""
+    """Quantisation-aware training; `scope` is "all" or how many of the last blocks learn, `percentile` as for PTQ.
+
+    With `keep` "best" the file is that of the calibrated network where validation prefers it to the trained one.
+    """
 
     epochs: int
     learning_rate: float
@@ -274,7 +277,9 @@ class QatOptions:
     freeze_batch_norm: bool
     equalize: bool
     rounding: Rounding
+    percentile: float
     float_weight: float
+    keep: Literal["last", "best"]
     control: bool
     from_scratch: bool
 
@@ -285,6 +290,7 @@ class QatOptions:
             _within("quant.qat.scope", self.scope, 1, 17)
         _at_least("quant.qat.calibration_batches", self.calibration_batches, 1)
         _within("quant.qat.calibration_decay", self.calibration_decay, 0.01, 0.999)
+        _within("quant.qat.percentile", self.percentile, LEAST_PERCENTILE, WHOLE)
         _at_least("quant.qat.float_weight", self.float_weight, 0.0)
 
 

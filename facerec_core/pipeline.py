@@ -6,6 +6,7 @@ finished candidate is read back in milliseconds.
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,6 +25,7 @@ from facerec_core.errors import StorageError
 from facerec_core.health import variant_health
 from facerec_core.judging import judge
 from facerec_core.metrics import evaluate
+from facerec_core.notes import EvaluationNotes, StageNotes
 from facerec_core.record_json import dump_record, parse_record
 from facerec_core.stages import StageStore, write_file
 from facerec_core.strip import strip
@@ -46,28 +48,6 @@ QAT_FROM_SCRATCH = (
     "quant.qat.from_scratch=true trained the quantised network from random weights; "
     "starting from the trained float weights is nearly always better"
 )
-
-
-@dataclass(frozen=True)
-class StageNotes:
-    """What a training or conversion stage says of itself beside its files.
-
-    `converted_bytes` is the size of its .tflite file before names and metadata were stripped.
-    """
-
-    seconds: float
-    converted_bytes: int
-    curves: tuple[CurvePoint, ...] = ()
-    calibration_images: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class EvaluationNotes:
-    """What an evaluation stage found."""
-
-    seconds: float
-    variant: VariantRecord
 
 
 @dataclass(frozen=True)
@@ -152,8 +132,10 @@ class _Run:
 
     def interpreter(self, scheme: Scheme) -> tflite.Interpreter:
         """The file of a scheme, run as the recipe says."""
+        return self._interpreter(self.folder(STAGE_OF[scheme]) / f"{scheme}.tflite")
+
+    def _interpreter(self, path: Path) -> tflite.Interpreter:
         options = self.task.recipe.eval
-        path = self.folder(STAGE_OF[scheme]) / f"{scheme}.tflite"
         return tflite.Interpreter(
             path, kernels=options.kernels, threads=max(self.task.threads, 1), batch_size=options.batch_size
         )
@@ -190,6 +172,14 @@ class _Run:
             identities=len(faces.identities), target_far=self.task.recipe.target_far, threshold=None,
         )  # fmt: skip
         return found.realised_tar
+
+    def rate_file(self, content: bytes) -> float | None:
+        """The same of a .tflite that is not stored."""
+        with tempfile.TemporaryDirectory(prefix="sweep-") as name:
+            path = Path(name) / "network.tflite"
+            path.write_bytes(content)
+            interpreter = self._interpreter(path)
+            return self.rate(interpreter.embed(self.faces.validation.images, self.report("qat")))
 
     def folder(self, stage: str) -> Path:
         """The finished folder of a stage."""
@@ -331,8 +321,9 @@ def _build_qat(run: _Run, folder: Path) -> None:
     task = run.task
     _configure(task)
     converted = quantization_aware(
-        task.candidate, run.arrays, run.faces.train, task.recipe, report, run.teacher, run.journal("qat"), run.ready
-    )
+        task.candidate, run.arrays, run.faces.train, task.recipe, report, run.teacher, run.journal("qat"), run.ready,
+        run.rate_file,
+    )  # fmt: skip
     tflite.check_fully_int8(converted.content)
     write_file(folder / "qat_int8.tflite", strip(converted.content))
     warned = (QAT_FROM_SCRATCH,) if task.recipe.quant.qat.from_scratch else ()

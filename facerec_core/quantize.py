@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import warnings
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
-from unittest import mock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,13 +20,26 @@ from facerec_core.losses import IDENTITY, TEACHER
 from facerec_core.model import build_network
 from facerec_core.options import WHOLE, Recipe
 from facerec_core.preparation import Ready, restore
+from facerec_core.qat_ranges import calibrate, held
 from facerec_core.ranges import narrowed
 from facerec_core.tf import ConverterError, keras, mlir_quantize, tf, tfmot
-from facerec_core.train import Phase, PhaseName, Report, Vectors, contrastive_phase, fit, task_phase, with_heads
+from facerec_core.train import (
+    VALIDATION_TAR,
+    Phase,
+    PhaseName,
+    Report,
+    Vectors,
+    contrastive_phase,
+    fit,
+    task_phase,
+    with_heads,
+)
 from facerec_core.types import Candidate, CurvePoint
 from facerec_core.weights import assign_layer
 
 Arrays = Mapping[str, NDArray[Any]]
+Rate = Callable[[bytes], float | None]
+"""The validation TAR of a file at the target FAR; None where the pairs cannot resolve it."""
 EVERYTHING = arch.BLOCKS + 1
 """The block after the last one; what follows the blocks counts as block arch.BLOCKS."""
 
@@ -103,36 +113,12 @@ def _quantized(calibrated: bytes) -> bytes:
         raise QuantizationError(f"converting to ptq_int8 failed: {error}") from error
 
 
-@contextlib.contextmanager
-def _range_decay(decay: Any) -> Iterator[None]:
-    """Let activation ranges follow the data at `decay`, a scalar tensor or variable, instead of tfmot's fixed 0.999."""
-    from tensorflow_model_optimization.python.core.quantization.keras import quant_ops
-
-    follow = quant_ops.MovingAvgQuantize
-
-    def moving_average(*args: Any, **kwargs: Any) -> Any:
-        return follow(*args, **{**kwargs, "ema_decay": decay})
-
-    with mock.patch.object(quant_ops, "MovingAvgQuantize", functools.wraps(follow)(moving_average)):
-        yield
-
-
 def _calibrate(quantized: Any, faces: FaceSet, recipe: Recipe, report: Report) -> None:
-    """Move every activation range from tfmot's [-6, 6] to what the training images show; weights stay."""
     options = recipe.quant.qat
     batch_size = min(recipe.train.batch_size, len(faces.labels))
     epochs = -(-options.calibration_batches // max(len(faces.labels) // batch_size, 1))
     order = shuffled_order(faces.labels, epochs, batch_size, recipe.seed)
-    batches = training_batches(faces, order, batch_size, None, recipe.seed).take(options.calibration_batches)
-    decay = tf.Variable(0.0, trainable=False)
-    with _range_decay(decay):
-        step = tf.function(lambda images: quantized(images, training=True), autograph=False)
-        for done, (images, _) in enumerate(batches, 1):
-            # The mean of the ranges seen, until so many were seen that it follows the latest ones: the first batch
-            # leaves nothing of [-6, 6].
-            decay.assign(min(options.calibration_decay, 1.0 - 1.0 / done))
-            step(images)
-            report(done, options.calibration_batches, "activation ranges")
+    calibrate(quantized, training_batches(faces, order, batch_size, None, recipe.seed), options, report)
 
 
 def _hold_statistics(quantized: Any, before: int) -> None:
@@ -177,6 +163,7 @@ def quantization_aware(
     teacher: Vectors | None = None,
     journal: Journal | None = None,
     ready: Ready | None = None,
+    rate: Rate | None = None,
 ) -> Converted:
     """QAT: fake-quantise the float network, calibrate its ranges, train on, convert.
 
@@ -189,6 +176,7 @@ def quantization_aware(
         teacher: the teacher's unit fingerprints of the images, float32 [n, t]; None without a teacher.
         journal: where training goes on and what is kept of its epochs; None begins and keeps nothing.
         ready: the same weights, perhaps made ready for int8 already; None makes them so.
+        rate: with `quant.qat.keep` "best" called with files, to tell which verifies better on validation.
 
     Raises:
         QuantizationError: the conversion failed.
@@ -196,11 +184,26 @@ def quantization_aware(
         TrainingError: the loss became non-finite.
     """
     quantized = calibrated(candidate, arrays, faces, recipe, report, ready)
-    options, curves = recipe.quant.qat, list[CurvePoint]()
-    if options.epochs:
-        model = restore(candidate, arrays) if options.float_weight and not options.from_scratch else None
-        curves = learn(quantized, arrays, faces, recipe, report, teacher, float_network=model, journal=journal)
-    return Converted(convert_quantized(quantized), tuple(curves))
+    options = recipe.quant.qat
+    compares = options.keep == "best" and rate is not None
+    before = Converted(convert_quantized(quantized)) if compares or not options.epochs else None
+    if before is not None and not options.epochs:
+        return before
+    model = restore(candidate, arrays) if options.float_weight and not options.from_scratch else None
+    curves = learn(quantized, arrays, faces, recipe, report, teacher, float_network=model, journal=journal)
+    trained = Converted(convert_quantized(quantized), tuple(curves))
+    return trained if before is None or rate is None else _better(before, trained, rate, report)
+
+
+def _better(before: Converted, trained: Converted, rate: Rate, report: Report) -> Converted:
+    """The file that verifies better on validation; the curves, from epoch 0 on, tell both rates."""
+    report(0, 0, "comparing with the network before it was trained")
+    rates = rate(before.content), rate(trained.content)
+    first, last = ({} if found is None else {VALIDATION_TAR: found} for found in rates)
+    *earlier, ended = trained.curves
+    curves = (CurvePoint("qat", 0, first), *earlier, replace(ended, metrics={**ended.metrics, **last}))
+    worse = rates[0] is not None and rates[1] is not None and rates[1] < rates[0]
+    return Converted(before.content if worse else trained.content, curves)
 
 
 def calibrated(
@@ -281,6 +284,7 @@ def learn(
             assign_layer(head, arrays)
     variables = _learning_weights(model, first_block)
     seed = recipe.seed + 2
-    return fit(
-        model, faces, phase, recipe.train, seed, report, teacher=teacher, variables=variables, journal=journal
-    )  # fmt: skip
+    with held(options):
+        return fit(
+            model, faces, phase, recipe.train, seed, report, teacher=teacher, variables=variables, journal=journal
+        )  # fmt: skip

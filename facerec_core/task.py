@@ -8,7 +8,7 @@ from functools import cached_property
 
 from facerec_core.data.groups import groups_identity
 from facerec_core.initial import init_identity
-from facerec_core.options import Recipe
+from facerec_core.options import WHOLE, Recipe
 from facerec_core.stages import content_key
 from facerec_core.teacher import teacher_identity
 from facerec_core.types import SCHEMES, Candidate, Scheme
@@ -24,7 +24,14 @@ STAGE_OF: Mapping[Scheme, str] = {
 }
 
 
-OFF: Mapping[str, object] = {"progressive": 0.0, "ema": 0.0, "downscale": 0.0, "grey": 0.0, "percentile": 100.0}
+OFF: Mapping[str, object] = {
+    "progressive": 0.0,
+    "ema": 0.0,
+    "downscale": 0.0,
+    "grey": 0.0,
+    "percentile": 100.0,
+    "keep": "last",
+}
 """Options that came later, and the values with which stages are what they were before: such count as not given."""
 
 
@@ -76,7 +83,10 @@ class Task:
         if stage in {"qat", "control"}:
             prepared = not quant.qat.from_scratch and (quant.qat.equalize or quant.qat.rounding == "adaptive")
             sample = quant.ptq.calibration_images if prepared else None
-            return content_key(stage, version, self.float_key, replace(quant.qat, control=False), sample)
+            settings = replace(quant.qat, control=False)
+            if stage == "control":  # it has no ranges, and one network to keep
+                settings = replace(settings, percentile=WHOLE, keep="last")
+            return content_key(stage, version, self.float_key, _without_off(asdict(settings)), sample)
         scheme = stage.removeprefix("eval-")
         source = self.stage_key(STAGE_OF[scheme])  # type: ignore[index]
         groups = self.recipe.data.groups

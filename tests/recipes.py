@@ -50,7 +50,8 @@ def tiny_recipe(**changes: Any) -> Recipe:
     )  # fmt: skip
     qat = QatOptions(
         epochs=1, learning_rate=1e-4, scope="all", calibration_batches=3, calibration_decay=0.5,
-        freeze_batch_norm=True, equalize=False, rounding="nearest", float_weight=0.0, control=False, from_scratch=False,
+        freeze_batch_norm=True, equalize=False, rounding="nearest", percentile=100, float_weight=0.0, keep="last",
+        control=False, from_scratch=False,
     )  # fmt: skip
     recipe = Recipe(
         data,

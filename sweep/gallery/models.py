@@ -14,7 +14,7 @@ from facerec_core.export.network import NetworkFacts
 from facerec_core.gallery.fixed_point import MOST_DIMENSIONS
 from facerec_core.gallery.layout import MOST_THRESHOLDS
 from facerec_core.gallery.records import CROP_UNIT, FarThreshold, GalleryModel, Preparation
-from facerec_core.pipeline import EvaluationNotes
+from facerec_core.notes import EvaluationNotes
 from facerec_core.record_json import parse_record
 from facerec_core.tflite import Interpreter
 from facerec_core.types import DEPLOYABLE, Scheme, VariantRecord

@@ -127,6 +127,14 @@ def test_every_stage_gives_signs_of_life_under_the_key_of_its_task(finished):
     assert [event.stage for event in events if event.note == "finished"] == list(finished[0].stages)
 
 
+def test_qat_keeps_what_verifies_better_through_the_file_by_the_rate_that_is_recorded(task):
+    better = dataclasses.replace(task, recipe=changed(RECIPE, quant__qat__keep="best"))
+    outcome = run(better)
+    rates = [point.metrics["validation_tar"] for point in outcome.curves if point.phase == "qat"]
+    assert len(rates) == 2
+    assert outcome.variants[2].validation.realised_tar == max(rates)
+
+
 def test_nothing_but_finished_stages_is_left(finished):
     assert built(finished[0]) == sorted(folder(finished[0], stage).name for stage in finished[0].stages)
 

@@ -1,4 +1,4 @@
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,7 +9,10 @@ from facerec_core import model
 from facerec_core.batches import to_network_range
 from facerec_core.errors import QuantizationError
 from facerec_core.preparation import calibration_sample
+from facerec_core.qat_ranges import held, percentile_of
 from facerec_core.quantize import (
+    Converted,
+    _better,
     calibrated,
     convert_float,
     convert_quantized,
@@ -22,7 +25,7 @@ from facerec_core.quantize import (
 from facerec_core.tf import configure, keras
 from facerec_core.tflite import Interpreter, check_fully_int8, describe, read_operators
 from facerec_core.train import train_float
-from facerec_core.types import Candidate
+from facerec_core.types import Candidate, CurvePoint
 from tests.core.conftest import silent
 from tests.recipes import changed, tiny_recipe
 
@@ -158,6 +161,74 @@ def test_calibrated_ranges_are_those_of_the_data_and_not_those_of_tfmot(journey,
     assert -1.01 <= journey.weights_before["quantize_layer/quantize_layer_min:0"] < 0
 
 
+@pytest.fixture(scope="module")
+def at_percentile(arrays, faces):
+    """Ranges at a percentile, weights rounded by output, before and after learning."""
+    recipe = changed(RECIPE, quant__qat__percentile=99.0, quant__qat__rounding="adaptive")
+    quantized = calibrated(CANDIDATE, arrays, faces, recipe, silent)
+    before = weights_by_name(quantized)
+    learn(quantized, arrays, faces, recipe, silent)
+    return before, weights_by_name(quantized)
+
+
+def ranges(weights):
+    """(least, greatest) of activations by layer, the input's left out."""
+    highs = (name for name in weights if name.endswith("_max:0") and not name.startswith("quantize_layer"))
+    return {name: (weights[name.replace("_max:0", "_min:0")], weights[name]) for name in highs if "kernel" not in name}
+
+
+def largest_weights(weights):
+    """By layer, the weights of each channel from which int8 takes its step."""
+    return {name: weights[name].tolist() for name in weights if name.endswith("kernel_max:0")}
+
+
+def test_with_a_percentile_ranges_end_at_that_of_the_images(journey, at_percentile, network, faces):
+    whole, cut = ranges(journey.weights_before), ranges(at_percentile[0])
+    assert whole.keys() == cut.keys()
+    assert all(high < whole[name][1] and low >= whole[name][0] for name, (low, high) in cut.items())
+    layer = "block3_project_bn"
+    shown = keras.Model(network.input, network.get_layer(layer).output)
+    values = shown.predict(to_network_range(faces.images), verbose=0)
+    found = cut[f"quant_{layer}/output_max:0"]
+    assert found == pytest.approx(np.percentile(values, [1, 99]), abs=0.1 * float(np.ptp(values)))
+    pixels = [
+        [value for name, value in weights.items() if name.startswith("quantize_layer") and name.endswith("_max:0")]
+        for weights in (at_percentile[0], journey.weights_before)
+    ]
+    assert pixels[0] == pixels[1] == [pytest.approx(1.0, abs=0.02)], "every value of the input is kept"
+
+
+def test_ranges_at_a_percentile_are_held_while_the_network_learns_and_whole_ones_follow_it(journey, at_percentile):
+    before, after = map(ranges, at_percentile)
+    assert before == after
+    assert ranges(journey.weights_before) != ranges(journey.weights_after)
+    kernel = next(name for name in at_percentile[0] if name.startswith("last/kernel"))
+    assert not np.array_equal(at_percentile[0][kernel], at_percentile[1][kernel]), "it learns all the same"
+
+
+def test_the_grid_on_which_weights_were_rounded_is_held_and_another_follows_them(journey, at_percentile):
+    before, after = map(largest_weights, at_percentile)
+    assert len(before) == OPERATORS["CONV_2D"] + OPERATORS["DEPTHWISE_CONV_2D"]
+    assert before == after
+    assert largest_weights(journey.weights_before) != largest_weights(journey.weights_after)
+
+
+def test_only_ranges_at_a_percentile_are_held_and_none_of_random_weights():
+    from tensorflow_model_optimization.python.core.quantization.keras import quant_ops
+
+    options = changed(RECIPE, quant__qat__percentile=99.0).quant.qat
+    scratch, whole = replace(options, from_scratch=True), replace(options, percentile=100)
+    assert percentile_of(scratch) == 100
+    own = quant_ops.MovingAvgQuantize, quant_ops.LastValueQuantize
+    for follows in (scratch, whole):
+        with held(follows):
+            assert (quant_ops.MovingAvgQuantize, quant_ops.LastValueQuantize) == own
+    with held(options):
+        assert quant_ops.MovingAvgQuantize is not own[0]
+        assert quant_ops.LastValueQuantize is not own[1]
+    assert (quant_ops.MovingAvgQuantize, quant_ops.LastValueQuantize) == own
+
+
 def test_one_batch_leaves_nothing_of_the_range_tfmot_starts_with(arrays, network, faces):
     recipe = tiny_recipe(train__batch_size=len(faces.images), quant__qat__calibration_batches=1)
     ranges = weights_by_name(calibrated(CANDIDATE, arrays, faces, recipe, silent))
@@ -241,6 +312,21 @@ def test_the_control_trains_the_float_network_with_the_same_scope_and_held_stati
             key = f"{layer.name}__{name.rpartition('/')[2].partition(':')[0]}"
             if layer.name.startswith(("stem", "block0_", "block3_")) or "moving" in name:
                 assert np.array_equal(value, arrays[key]), key
+
+
+@pytest.mark.parametrize(
+    ("before", "trained", "kept"),
+    [(0.5, 0.4, b"before"), (0.4, 0.5, b"trained"), (0.5, 0.5, b"trained"), (None, None, b"trained")],
+    ids=["worse", "better", "equal", "too few pairs to tell"],
+)
+def test_the_file_that_verifies_better_on_validation_is_kept_and_both_rates_are_told(before, trained, kept):
+    curves = (CurvePoint("qat", 1, {"loss": 2.0}), CurvePoint("qat", 2, {"loss": 1.0}))
+    rates = {b"before": before, b"trained": trained}
+    found = _better(Converted(b"before"), Converted(b"trained", curves), rates.get, silent)
+    assert found.content == kept
+    assert [point.epoch for point in found.curves] == [0, 1, 2]
+    assert [point.metrics.get("validation_tar") for point in found.curves] == [before, None, trained]
+    assert [point.metrics.get("loss") for point in found.curves] == [None, 2.0, 1.0]
 
 
 def test_qat_follows_the_float_network_where_it_is_asked_to(arrays, faces):

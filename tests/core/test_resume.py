@@ -104,6 +104,29 @@ def test_qat_and_control_interrupted_after_every_epoch_make_the_same_file(faces,
     assert resumed.content == expected.content
 
 
+def test_where_validation_prefers_the_network_before_it_was_trained_that_is_kept_also_after_interruptions(
+    faces, undisturbed, tmp_path
+):
+    recipe, seen = changed(RECIPE, train__finetune__epochs=0, quant__qat__keep="best"), []
+
+    def train(journal=None):
+        def rate(content):
+            seen.append(content)
+            return 0.5 if len(seen) % 2 else 0.4
+
+        return quantization_aware(CANDIDATE, undisturbed.arrays, faces, recipe, silent, None, journal, None, rate)
+
+    configure(1, 0)
+    kept = train()
+    before, trained = seen
+    assert kept.content == before != trained
+    measured = [(point.phase, point.epoch, point.metrics.get("validation_tar")) for point in kept.curves]
+    assert measured == [("qat", 0, 0.5), ("qat", 1, None), ("qat", 2, 0.4)]
+    resumed, starts, _ = with_interruptions(train, tmp_path / ".resume-qat-key.npz")
+    assert (starts, resumed) == (3, kept)
+    assert seen[2:] == [before, trained]
+
+
 def test_a_damaged_checkpoint_is_discarded_and_the_stage_begins_anew(faces, tmp_path):
     path, said, recipe = tmp_path / ".resume-float-key.npz", [], changed(RECIPE, train__progressive=0.0)
     with pytest.raises(InterruptedHereError):

@@ -15,7 +15,7 @@ from PIL import Image
 
 from facerec_core.data.images import decode_face, resize_face
 from facerec_core.gallery.files import read_gallery
-from facerec_core.pipeline import EvaluationNotes
+from facerec_core.notes import EvaluationNotes
 from facerec_core.record_json import dump_record
 from facerec_core.tflite import Interpreter
 from facerec_core.types import TensorScale

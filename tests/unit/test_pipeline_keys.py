@@ -44,6 +44,8 @@ def moved(one, other):
         (QAT, {"quant__qat__freeze_batch_norm": False}),
         (QAT, {"quant__qat__calibration_decay": 0.8}),
         (QAT, {"quant__qat__float_weight": 0.5}),
+        (QAT, {"quant__qat__percentile": 99.99}),
+        (QAT, {"quant__qat__keep": "best"}),
         (QAT, {"quant__qat__equalize": True}),
         (PTQ, {"quant__ptq__equalize": True}),
         (FLOAT, {"train__sampling": "identities"}),
@@ -88,6 +90,19 @@ def test_ptq_with_whole_ranges_has_the_key_it_had_before_there_were_others():
     whole = task()
     before = {name: value for name, value in asdict(whole.recipe.quant.ptq).items() if name != "percentile"}
     assert whole.stage_key("ptq") == content_key("ptq", STAGE_VERSIONS["ptq"], whole.float_key, before)
+
+
+def test_where_ranges_end_and_what_is_kept_move_qat_and_not_its_control():
+    whole, cut = (
+        task(tiny_recipe(quant__qat__control=True, **change))
+        for change in ({}, {"quant__qat__percentile": 99.9, "quant__qat__keep": "best"})
+    )
+    assert moved(whole, cut) == AFTER[QAT]
+    before = asdict(replace(whole.recipe.quant.qat, control=False))
+    del before["percentile"], before["keep"]
+    for stage in ("qat", "control"):
+        assert whole.stage_key(stage) == content_key(stage, STAGE_VERSIONS[stage], whole.float_key, before, None)
+    assert cut.stage_key("control") == whole.stage_key("control")
 
 
 def test_a_control_adds_its_stages_and_moves_no_other():
