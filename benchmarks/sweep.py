@@ -125,7 +125,6 @@ def recipe_lines(arguments: argparse.Namespace, faces: Path) -> list[str]:
         f"train.batch_size={arguments.batch_size}",
         "target_far=1e-2",
         "budget=none",
-        "quant.qat.freeze_batch_norm=false",  # as tfmot's guide has it
     ]
 
 
