@@ -185,14 +185,14 @@ def quantization_aware(
     """
     quantized = calibrated(candidate, arrays, faces, recipe, report, ready)
     options = recipe.quant.qat
-    compares = options.keep == "best" and rate is not None
-    before = Converted(convert_quantized(quantized)) if compares or not options.epochs else None
-    if before is not None and not options.epochs:
-        return before
+    if not options.epochs:
+        return Converted(convert_quantized(quantized))
+    chooses = rate if options.keep == "best" else None
+    before = Converted(convert_quantized(quantized)) if chooses else None
     model = restore(candidate, arrays) if options.float_weight and not options.from_scratch else None
     curves = learn(quantized, arrays, faces, recipe, report, teacher, float_network=model, journal=journal)
     trained = Converted(convert_quantized(quantized), tuple(curves))
-    return trained if before is None or rate is None else _better(before, trained, rate, report)
+    return _better(before, trained, chooses, report) if before and chooses else trained
 
 
 def _better(before: Converted, trained: Converted, rate: Rate, report: Report) -> Converted:

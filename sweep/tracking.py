@@ -351,12 +351,8 @@ class Tracker:
         found = self._each_record(sweep.run_id)
         return sorted(found, key=lambda r: (*(figure or 0 for figure in astuple(r.candidate)), r.seed))
 
-    def known_records(self, sweep_run_id: str) -> dict[str, RunRecord]:
-        """The records of a sweep under their keys; errors as for `load_records`."""
-        return {record.key: record for record in self._each_record(sweep_run_id)}
-
     def lean_records(self, sweep_run_id: str) -> dict[str, RunRecord]:
-        """The same without what only a report needs; a sweep of thousands is held so."""
+        """The records under their keys, without what only a report needs; errors as for `load_records`."""
         return {record.key: lean(record) for record in self._each_record(sweep_run_id)}
 
     def _each_record(self, sweep_run_id: str) -> Iterator[RunRecord]:

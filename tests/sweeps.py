@@ -37,6 +37,11 @@ def write_sweep(tracker: Tracker, folder: Path, records: Sequence[RunRecord], na
     return run_id
 
 
+def records_of(tracker: Tracker, sweep_run_id: str) -> dict[str, RunRecord]:
+    """The records the tracker has of a sweep, by their keys."""
+    return {record.key: record for record in tracker._each_record(sweep_run_id)}
+
+
 def with_a_large_ptq_file(record: RunRecord) -> RunRecord:
     """The same candidate, had its PTQ file become larger than that of QAT, which is better: it is dominated."""
     variants = tuple(

@@ -10,6 +10,7 @@ from facerec_core.errors import TrackingError
 from sweep.patience import Patience
 from sweep.tracking import Tracker
 from tests.records import as_failed, as_pruned, make_records
+from tests.sweeps import records_of
 from tests.tiny_tflite import mean_colour_tflite
 
 _numbers = itertools.count()
@@ -102,6 +103,6 @@ def test_a_candidate_that_was_given_up_is_finished_with_its_curves(tracker, tmp_
     assert (run.info.status, run.data.tags["status"]) == ("FINISHED", "pruned")
     assert [point.step for point in tracker._client.get_metric_history(run_id, "train_loss")] == [1, 2, 3]
     assert tracker._runs.search(f"tags.mlflow.parentRunId = '{run_id}'") == []
-    assert tracker.known_records(sweep) == {pruned.key: pruned}
+    assert records_of(tracker, sweep) == {pruned.key: pruned}
     (info,) = tracker.load_sweeps()
     assert tracker.count_candidates(info) == {"pruned": 1}

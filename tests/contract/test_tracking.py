@@ -17,6 +17,7 @@ from facerec_core.tflite import Interpreter
 from sweep import tracking_write
 from sweep.tracking import Tracker
 from tests.records import as_failed, make_records
+from tests.sweeps import records_of
 from tests.tiny_tflite import mean_colour_tflite
 
 LIMITS = {"parameter_bytes": 1_000_000, "file_bytes": None, "latency_judge": "upper"}
@@ -144,7 +145,7 @@ def test_records_come_back_whole_from_the_tracker_alone(root, tracker, records, 
     assert again.load_records(info) == sorted(
         records, key=lambda r: (r.candidate.width, r.candidate.resolution, r.candidate.embedding)
     )
-    assert again.known_records(sweep)[records[0].key] == records[0]
+    assert records_of(again, sweep)[records[0].key] == records[0]
 
 
 def test_artifacts(tracker, records, tmp_path):
@@ -170,7 +171,7 @@ def test_the_same_record_twice_is_one_run_and_a_second_attempt_replaces_the_firs
         assert tracker.log_candidate(sweep, failed, tmp_path) == first
         second = tracker.log_candidate(sweep, records[0], tmp_path)
         assert second != first
-        known = tracker.known_records(sweep)[records[0].key]
+        known = records_of(tracker, sweep)[records[0].key]
         assert tracker.log_candidate(sweep, known, tmp_path) == second, "a record read back is the same record"
     assert [run.info.run_id for run in children(tracker, sweep)] == [second]
     assert len(children(tracker, second)) == 3

@@ -16,6 +16,7 @@ from sweep.tracking import Tracker
 from tests.cli import TINY, refused, sweep
 from tests.galleries import people
 from tests.records import make_records
+from tests.sweeps import records_of
 from tests.tiny_tflite import mean_colour_tflite
 
 pytestmark = pytest.mark.slow
@@ -126,7 +127,7 @@ def test_a_database_that_was_damaged_after_a_sweep_is_named_and_can_be_made_agai
         with tracker.sweep("mine", "python -m sweep multirun", {}, 1e-3, {}) as sweep_run:
             for record in records:
                 tracker.log_candidate(sweep_run, record, root / "stages")
-        return tracker.known_records(sweep_run)
+        return records_of(tracker, sweep_run)
 
     known = track(root)
     database = root / "mlflow.db"

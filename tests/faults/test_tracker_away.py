@@ -15,6 +15,7 @@ from sweep.patience import Patience
 from sweep.tracking import Tracker
 from tests.mlflow_server import MlflowServer
 from tests.records import make_records
+from tests.sweeps import records_of
 from tests.tiny_tflite import mean_colour_tflite
 
 SWEEP = ("mine", "python -m sweep multirun", {"board": "stm32f746"}, 1e-3, {"latency_ms": 500})
@@ -75,7 +76,7 @@ def test_a_locked_database_is_waited_for_and_a_record_that_was_not_sent_is_sent_
     with started(root, said).sweep("another", "command", {}, 1e-3, {}):
         pass
     assert "sent 1 record(s) that the tracker could not take earlier" in said
-    assert tracker.known_records(sweep)[record.key] == record
+    assert records_of(tracker, sweep)[record.key] == record
     assert not (root / "unsent").exists()
 
 
@@ -93,7 +94,7 @@ def test_a_database_that_is_free_again_gets_the_record(root, record) -> None:
     other.close()
     assert said[0].startswith("waiting up to 90 s for the tracker: sqlite://")
     assert said[1].startswith("the tracker answers again")
-    assert tracker.known_records(sweep) == {record.key: record}
+    assert records_of(tracker, sweep) == {record.key: record}
     assert unsent_files(root) == []
 
 
@@ -147,7 +148,7 @@ def test_what_a_killed_process_left_is_closed_and_sent(root, record) -> None:
         "sweep mine was left RUNNING by a process that is gone; it is closed as KILLED",
         "sent 1 record(s) that the tracker could not take earlier",
     ]
-    assert tracker.known_records(sweep) == {record.key: record}
+    assert records_of(tracker, sweep) == {record.key: record}
 
 
 @pytest.mark.parametrize("content", [b"{}", b"{", b"\xff"])
@@ -201,7 +202,7 @@ def test_a_server_that_goes_away_and_comes_back_loses_nothing(root, record, tmp_
             tracker.log_candidate(sweep, record, root / "stages")
         assert said[0].startswith("waiting up to 180 s for the tracker: http://127.0.0.1")
         assert said[1].startswith("the tracker answers again")
-        assert tracker.known_records(sweep) == {record.key: record}
+        assert records_of(tracker, sweep) == {record.key: record}
         statuses = {run.info.status for run in tracker._runs.search("attributes.status != ''")}
         assert statuses == {"FINISHED"}
     finally:

@@ -125,6 +125,7 @@ def test_lean_records_are_judged_as_whole_ones_and_take_a_fraction_of_the_room()
     whole = shown_records(7)
     slim = [records.lean(record) for record in whole]
     assert {record.status for record in whole} == {"complete", "infeasible", "failed"}
+    assert not any(v.validation.replicates or v.test.replicates for one in slim for v in one.variants)
     assert verdicts(judged(slim, 1e-3)) == verdicts(judged(whole, 1e-3))
     for objective in DIRECTIONS:
         told = [[judged_record(one, 1e-3, objective) for one in some[:4]] for some in (slim, whole)]
