@@ -123,6 +123,7 @@ def recipe_lines(arguments: argparse.Namespace, faces: Path) -> list[str]:
         f"data.root={faces}",
         f"train.epochs={arguments.epochs}",
         f"train.batch_size={arguments.batch_size}",
+        "quant.qat.freeze_batch_norm=false",  # as in tfmot's guide
         "target_far=1e-2",
         "budget=none",
     ]

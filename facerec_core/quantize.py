@@ -18,7 +18,7 @@ from facerec_core.equalize import even_depthwise
 from facerec_core.errors import QuantizationError
 from facerec_core.losses import IDENTITY, TEACHER
 from facerec_core.model import build_network
-from facerec_core.options import WHOLE, Recipe
+from facerec_core.options import WHOLE, QatOptions, Recipe
 from facerec_core.preparation import Ready, restore
 from facerec_core.qat_ranges import calibrate, held
 from facerec_core.ranges import narrowed
@@ -138,6 +138,17 @@ def _learning_weights(model: Any, first_block: int) -> list[Any]:
     return [weight for layer in learning for weight in layer.trainable_weights]
 
 
+def _first_learning(options: QatOptions) -> int:
+    """The first block that learns; -1 is the stem."""
+    return -1 if options.scope == "all" else arch.BLOCKS - int(options.scope)
+
+
+def _first_moving(options: QatOptions) -> int:
+    """The first block whose batch normalisation moves its statistics."""
+    frozen = options.freeze_batch_norm and not options.from_scratch
+    return EVERYTHING if frozen else _first_learning(options)
+
+
 def _block(layer: str) -> int:
     """The block a layer of `build_network` belongs to, by its name; what is outside of blocks counts as after them."""
     if layer.startswith("stem"):
@@ -219,7 +230,8 @@ def calibrated(
     report(0, 0, "quantising the graph")
     # AutoGraph would only translate, for seconds, what needs no translation.
     quantized = tf.autograph.experimental.do_not_convert(tfmot.quantization.keras.quantize_model)(network)
-    _hold_statistics(quantized, before=EVERYTHING)
+    # Where statistics will move, training normalises by each batch, and ranges are to be those of what it then sees.
+    _hold_statistics(quantized, before=_first_moving(options))
     _calibrate(quantized, faces, recipe, report)
     return quantized
 
@@ -274,15 +286,13 @@ def learn(
         TrainingError: the loss or a weight became non-finite.
     """
     options, classes = recipe.quant.qat, len(faces.identities)
-    first_block = -1 if options.scope == "all" else arch.BLOCKS - int(options.scope)
-    frozen = options.freeze_batch_norm and not options.from_scratch
-    _hold_statistics(quantized, before=EVERYTHING if frozen else first_block)
+    _hold_statistics(quantized, before=_first_moving(options))
     phase = _qat_phase(recipe, classes, name)
     model = quantized if phase.balanced else with_heads(quantized, recipe.train, classes, teacher, float_network)
     if not phase.balanced and not options.from_scratch:
         for head in (layer for layer in model.layers if layer.name in (IDENTITY, TEACHER)):
             assign_layer(head, arrays)
-    variables = _learning_weights(model, first_block)
+    variables = _learning_weights(model, _first_learning(options))
     seed = recipe.seed + 2
     with held(options):
         return fit(

@@ -264,14 +264,30 @@ def test_learning_is_one_curve_and_goes_on_from_the_head(journey):
     assert point.metrics["accuracy"] > 0.5
 
 
-def test_from_scratch_ignores_the_weights_and_moves_batch_normalisation(faces):
+def test_from_scratch_ignores_the_weights_moves_batch_normalisation_and_learns(faces):
     recipe = tiny_recipe(
-        quant__qat__from_scratch=True, quant__qat__learning_rate=1e-2, train__batch_size=16,
+        quant__qat__from_scratch=True, quant__qat__learning_rate=4e-3, quant__qat__epochs=10, train__batch_size=16,
         quant__qat__calibration_batches=1, quant__qat__freeze_batch_norm=True,
     )  # fmt: skip
     converted = quantization_aware(CANDIDATE, {}, faces, recipe, silent)
     check_fully_int8(converted.content)
-    assert [point.phase for point in converted.curves] == ["qat"]
+    first, last = converted.curves[0], converted.curves[-1]
+    assert first.phase == "qat"
+    assert last.metrics["loss"] < 0.5 * first.metrics["loss"]
+
+
+def test_ranges_are_of_each_batch_normalised_where_statistics_will_move_and_else_of_the_kept_statistics(faces):
+    """After a single step the statistics are still those of a network that has seen nothing: layers fade to nothing."""
+    hardly = tiny_recipe(train__epochs=1, train__batch_size=len(faces.images), quant__qat__freeze_batch_norm=False)
+    arrays = train_float(CANDIDATE, faces, hardly.train, 0, silent).arrays
+    kept = changed(hardly, quant__qat__freeze_batch_norm=True)
+    ends = [
+        weights_by_name(calibrated(CANDIDATE, arrays, faces, recipe, silent))["quant_block16_expand_relu/output_max:0"]
+        for recipe in (hardly, kept)
+    ]
+    assert ends[0] > 10 * ends[1]
+    (curve,) = quantization_aware(CANDIDATE, arrays, faces, hardly, silent).curves
+    assert np.isfinite(curve.metrics["loss"])
 
 
 def test_after_fine_tuning_qat_goes_on_with_the_contrastive_loss(faces, journey, arrays, monkeypatch):
