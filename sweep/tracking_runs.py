@@ -6,15 +6,16 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from facerec_core.errors import OptionError, TrackingError
-from facerec_core.types import RunRecord
 from sweep.beat import WATCH_SECONDS, Pulse
 from sweep.owner import Owner, owner_of
+from sweep.tracking_store import is_server
 from sweep.tracking_tagged import TaggedRun, all_runs, found_tagged
 
 MetricPoint = tuple[str, float, int]
@@ -30,11 +31,11 @@ class Runs:
     def __init__(self, client: Any, experiment_id: str, uri: str) -> None:
         self.client = client
         self.experiment_id = experiment_id
-        self._uri = uri
+        self.uri = uri
 
     def tagged(self, **tags: str) -> list[TaggedRun]:
         """The runs that have all these tags, with their tags and no figures, the one that began last first."""
-        return found_tagged(self.client, self._uri, self.experiment_id, tags)
+        return found_tagged(self.client, self.uri, self.experiment_id, tags)
 
     def search(self, query: str) -> list[Any]:
         """All runs that match, with everything."""
@@ -45,31 +46,18 @@ class Runs:
         started = None if started_unix is None else round(1000 * started_unix)
         return self.client.create_run(self.experiment_id, start_time=started, run_name=name, tags=dict(tags))
 
-    @contextmanager
-    def below(
-        self, parent: str, name: str, tags: Mapping[str, str], record: RunRecord, *, ends: bool = True
-    ) -> Iterator[Any]:
-        """A run below `parent` for the length of a block; what was written is deleted when the block fails.
+    def terminate(self, run: Any, status: str, ended_unix: float) -> None:
+        """End a run at the time its work ended."""
+        self.client.set_terminated(run.info.run_id, status, end_time=round(1000 * ended_unix))
 
-        It is terminated after the block, and so known to be whole. With `ends` false it is beforehand, which takes
-        MLflow half as long: for a run that is as whole as its parent.
-        """
-        run = self.create(name, {**tags, PARENT: parent}, record.started_unix)
-        try:
-            if not ends:
-                self._terminate(run, record)
-            yield run
-        except BaseException:
-            # Where even that fails, the next attempt or the next start of the sweep deletes it.
-            with suppress(Exception):
-                self.delete(run.info.run_id)
-            raise
-        if ends:
-            self._terminate(run, record)
+    @cached_property
+    def location(self) -> str:
+        """Where MLflow keeps the artifacts of the experiment, a URI or a path."""
+        return str(self.client.get_experiment(self.experiment_id).artifact_location)
 
-    def _terminate(self, run: Any, record: RunRecord) -> None:
-        status = "FAILED" if record.status == "failed" else "FINISHED"
-        self.client.set_terminated(run.info.run_id, status, end_time=round(1000 * record.ended_unix))
+    def reached_directly(self) -> bool:
+        """Whether runs are rows of a database, and their artifacts files, that this process reaches itself."""
+        return not is_server(self.uri) and local_folder(self.location) is not None
 
     def log(
         self,

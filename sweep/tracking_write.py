@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from facerec_core.types import RunRecord, VariantRecord
 from sweep import tracking_keys as keys
+from sweep.tracking_family import Family, RunSheet, send_family
 from sweep.tracking_model import save_model, yaml_text
+from sweep.tracking_rows import insert_family
 from sweep.tracking_runs import Runs
 from sweep.tracking_verdict import CANDIDATE, BestSoFar
 
@@ -70,43 +73,55 @@ def write_candidate(runs: Runs, held: Held, sweep_run_id: str, sheet: Sheet) -> 
     """Write the candidate's run and its variants', and return its id; nothing stays of what fails half-way.
 
     Raises:
-        MlflowException, OSError: the tracker or the disk refuses.
+        MlflowException, SQLAlchemyError, OSError: the tracker or the disk refuses.
         StorageError: a variant's file is missing.
     """
+    family = _family(held, sweep_run_id, sheet)
+    return insert_family(runs, family) if runs.reached_directly() else send_family(runs, family)
+
+
+def _family(held: Held, sweep_run_id: str, sheet: Sheet) -> Family:
     record = sheet.record
     own = {"sweep": held.sweep, "sweep_run_id": sweep_run_id, "record_sha256": sheet.digest}
     common = own | keys.record_tags(record)
-    figures = [(key, value, 0) for key, value in keys.candidate_metrics(record).items()]
     standings = held.best.settled(record)
-    tags = {**common, **keys.version_tags(record), "level": "candidate", **standings.get((record.key, CANDIDATE), {})}
-    with runs.below(sweep_run_id, record.candidate.name, tags, record) as run:
-        points = [*figures, *keys.curve_points(record)]
-        runs.log(run.info.run_id, keys.candidate_params(record), points, record.ended_unix)
-        with runs.artifacts(run) as folder:
-            _write_record(folder, sheet)
-        for variant in record.variants:
-            _write_variant(runs, run, common | standings.get((record.key, variant.scheme), {}), sheet, variant)
-    return str(run.info.run_id)
+    variants = tuple(
+        _variant_sheet(common | standings.get((record.key, variant.scheme), {}), sheet, variant)
+        for variant in record.variants
+    )
+    candidate = _candidate_sheet(common | standings.get((record.key, CANDIDATE), {}), sheet)
+    status = "FAILED" if record.status == "failed" else "FINISHED"
+    return Family(sweep_run_id, candidate, variants, record.started_unix, record.ended_unix, status)
 
 
-def _write_record(folder: Path, sheet: Sheet) -> None:
+def _candidate_sheet(common: Mapping[str, str], sheet: Sheet) -> RunSheet:
+    record = sheet.record
+    tags = {**common, **keys.version_tags(record), "level": "candidate"}
+    figures = ((key, value, 0) for key, value in keys.candidate_metrics(record).items())
+    points = (*figures, *keys.curve_points(record))
+    fill = partial(_write_record, sheet)
+    return RunSheet(record.candidate.name, tags, keys.candidate_params(record), points, fill)
+
+
+def _variant_sheet(common: Mapping[str, str], sheet: Sheet, variant: VariantRecord) -> RunSheet:
+    record = sheet.record
+    tags = {**common, "level": "variant", "variant": variant.scheme}
+    figures = ((key, value, 0) for key, value in keys.variant_metrics(record, variant).items())
+    points = (*figures, *keys.roc_points(variant.validation.roc))
+    name, fill = keys.variant_name(record.candidate, variant.scheme), partial(_write_variant, sheet, variant)
+    return RunSheet(name, tags, keys.variant_params(record, variant), points, fill)
+
+
+def _write_record(sheet: Sheet, folder: Path) -> None:
     (folder / "record.json").write_text(sheet.text, encoding="utf-8")
     (folder / "config.yaml").write_text(yaml_text(json.loads(sheet.text)["config"]), encoding="utf-8")
     for name, content in sheet.pictures.items():
         (folder / name).write_bytes(content)
 
 
-def _write_variant(runs: Runs, parent: Any, common: Mapping[str, str], sheet: Sheet, variant: VariantRecord) -> None:
-    record = sheet.record
-    tags = {**common, "level": "variant", "variant": variant.scheme}
-    figures = [(key, value, 0) for key, value in keys.variant_metrics(record, variant).items()]
-    name = keys.variant_name(record.candidate, variant.scheme)
-    with runs.below(parent.info.run_id, name, tags, record, ends=False) as run:
-        points = [*figures, *keys.roc_points(variant.validation.roc)]
-        runs.log(run.info.run_id, keys.variant_params(record, variant), points, record.ended_unix)
-        with runs.artifacts(run) as folder:
-            save_model(folder / "model", sheet.model_dir / variant.file.path, record.candidate.resolution, variant)
-            (folder / "roc.json").write_text(json.dumps(_roc_of(variant), indent=1), encoding="utf-8")
+def _write_variant(sheet: Sheet, variant: VariantRecord, folder: Path) -> None:
+    save_model(folder / "model", sheet.model_dir / variant.file.path, sheet.record.candidate.resolution, variant)
+    (folder / "roc.json").write_text(json.dumps(_roc_of(variant), indent=1), encoding="utf-8")
 
 
 def _roc_of(variant: VariantRecord) -> dict[str, Any]:
