@@ -78,8 +78,21 @@ def drawn(pictures: Shown, beside: Executor | None) -> Iterator[tuple[str, Image
     """(name, images) of all pictures in their order, begun now in the `painter`, or here when they are asked for."""
     if beside is None:
         return ((name, draw(name, what)) for name, what in pictures.items())
-    begun = {name: beside.submit(draw, name, what) for name, what in pictures.items()}
-    return ((name, _result(future, name, pictures[name])) for name, future in begun.items())
+    return _gathered({name: beside.submit(draw, name, what) for name, what in pictures.items()}, pictures)
+
+
+def _gathered(begun: dict[str, Future[Images]], pictures: Shown) -> Iterator[tuple[str, Images]]:
+    """Both processes draw from when the first picture is asked for: this one the last that the other has not begun."""
+    here: dict[str, Images] = {}
+    for name, future in begun.items():
+        while not future.done() and (taken := _take(begun)):
+            here[taken] = draw(taken, pictures[taken])
+        yield name, here[name] if name in here else _result(future, name, pictures[name])
+
+
+def _take(begun: dict[str, Future[Images]]) -> str | None:
+    """Take the last picture that is not begun yet off the other process's list; None where there is none left."""
+    return next((name for name, future in reversed(begun.items()) if not future.cancelled() and future.cancel()), None)
 
 
 def _begin() -> None:

@@ -5,8 +5,6 @@ import dataclasses
 import errno
 import json
 import shlex
-from concurrent.futures import Future
-from concurrent.futures.process import BrokenProcessPool
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -233,14 +231,6 @@ def test_pictures_drawn_in_a_process_of_their_own_are_the_same_and_every_one_is_
     }
     assert [line for line in told if line.endswith("is drawn, 8 of 8")]
     assert len(told) == 3 + len(paths.figures)
-
-
-def test_what_a_process_that_died_did_not_draw_is_drawn_here():
-    died = Future()
-    died.set_exception(BrokenProcessPool("it was killed"))
-    png, svg = drawing._result(died, "limits", ((),))
-    assert png.startswith(b"\x89PNG")
-    assert b"<svg" in svg
 
 
 def test_a_pruned_candidate_is_listed_with_its_epochs(tmp_path):
