@@ -70,7 +70,13 @@ def main() -> None:
 
 
 def compare(arguments: argparse.Namespace, folder: Path) -> None:
-    """Both ways, one after the other, and what they came to."""
+    """Both ways, one after the other, and what they came to.
+
+    Raises:
+        SystemExit: an earlier run is in the folder, whose stages would be read back, or a command failed.
+    """
+    if (folder / "ours").exists():
+        raise SystemExit(f"--folder: got {folder}, where an earlier run is, allowed: a new folder")
     faces = write_faces(folder / "faces", arguments.identities, arguments.images)
     overrides = recipe_lines(arguments, faces)
     manifest = folder / "manifest.json"
@@ -123,6 +129,7 @@ def recipe_lines(arguments: argparse.Namespace, faces: Path) -> list[str]:
         f"data.root={faces}",
         f"train.epochs={arguments.epochs}",
         f"train.batch_size={arguments.batch_size}",
+        "train.settle_batches=0",  # as in Keras' guide
         "quant.qat.freeze_batch_norm=false",  # as in tfmot's guide
         "target_far=1e-2",
         "budget=none",

@@ -220,6 +220,7 @@ class TrainOptions:
     init: str
     progressive: float
     ema: float
+    settle_batches: int
     validate_epochs: int
     augment: AugmentOptions
     finetune: FinetuneOptions
@@ -242,6 +243,7 @@ class TrainOptions:
         require(bool(self.init), "train.init", self.init, "none, imagenet, a file of weights, slice:FILE or grow:FILE")
         _within("train.progressive", self.progressive, 0.0, 0.9)
         _within("train.ema", self.ema, 0.0, MAX_AVERAGING)
+        _at_least("train.settle_batches", self.settle_batches, 0)
         _at_least("train.validate_epochs", self.validate_epochs, 0)
 
 

@@ -27,6 +27,7 @@ STAGE_OF: Mapping[Scheme, str] = {
 OFF: Mapping[str, object] = {
     "progressive": 0.0,
     "ema": 0.0,
+    "settle_batches": 0,
     "downscale": 0.0,
     "grey": 0.0,
     "percentile": 100.0,

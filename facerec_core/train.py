@@ -6,6 +6,7 @@ import contextlib
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -28,6 +29,7 @@ from facerec_core.errors import DataError, TrainingError
 from facerec_core.initial import initial_arrays
 from facerec_core.model import build_network
 from facerec_core.options import RESOLUTION_STEP, TrainOptions
+from facerec_core.settling import settle
 from facerec_core.tf import keras, tf
 from facerec_core.types import Candidate, CurvePoint
 from facerec_core.weights import assign, to_arrays
@@ -289,7 +291,7 @@ def train_float(
             options, len(faces.identities), name="train", epochs=options.epochs, learning_rate=options.learning_rate
         )
         early = _early(taught, options, candidate.resolution, faces_at)
-        measure = _measure(network, validation, options.validate_epochs)
+        measure = _measure(network, validation, options, partial(_settle, network, faces, options, seed, report))
         fit(
             taught, faces, phase, options, seed, report, teacher=teacher, journal=journal, early=early, measure=measure
         )  # fmt: skip
@@ -297,7 +299,14 @@ def train_float(
         tuned = options.finetune
         extra = contrastive_phase(options, name="finetune", epochs=tuned.epochs, learning_rate=tuned.learning_rate)
         fit(network, faces, extra, options, seed + 1, report, journal=journal, kept=taught.weights)
+    _settle(network, faces, options, seed, report)
     return Trained(to_arrays(taught), tuple(journal.curves))
+
+
+def _settle(network: Any, faces: FaceSet, options: TrainOptions, seed: int, report: Report) -> None:
+    if options.settle_batches:
+        report(0, 0, "settling statistics")
+        settle(network, faces, options.batch_size, options.settle_batches, seed)
 
 
 def lower_resolution(resolution: int) -> int:
@@ -322,8 +331,11 @@ def with_input(model: Any, side: int) -> Any:
     return keras.models.clone_model(model, input_tensors=image, clone_function=lambda layer: layer)
 
 
-def _measure(network: Any, validation: Validation | None, every: int) -> Measure | None:
-    """Takes the validation TAR every so many epochs."""
+def _measure(
+    network: Any, validation: Validation | None, options: TrainOptions, prepare: Callable[[], None]
+) -> Measure | None:
+    """Takes the validation TAR every so many epochs, of the network prepared as it will be at the end."""
+    every = options.validate_epochs
     if validation is None or not every:
         return None
     shape = tf.TensorSpec([None, *network.input_shape[1:-1], 3], tf.uint8)
@@ -332,7 +344,10 @@ def _measure(network: Any, validation: Validation | None, every: int) -> Measure
     )
 
     def measure(epoch: int) -> dict[str, float]:
-        value = None if epoch % every else validation.rate(_fingerprints(embed, validation.images))
+        if epoch % every:
+            return {}
+        prepare()
+        value = validation.rate(_fingerprints(embed, validation.images))
         return {} if value is None else {VALIDATION_TAR: value}
 
     return measure

@@ -45,7 +45,7 @@ def tiny_recipe(**changes: Any) -> Recipe:
         epochs=1, batch_size=8, learning_rate=2e-3, warmup_epochs=0.0, weight_decay=1e-4, clip_norm=1.0, loss="arcface",
         loss_weight=1.0, margin_epochs=0.0, teacher=None, teacher_weight=1.0, sampling="images",
         label_smoothing=0.0, scale=16.0, margin=0.2, init="none", augment=NO_AUGMENTATION,
-        progressive=0.0, ema=0.0, validate_epochs=0,
+        progressive=0.0, ema=0.0, settle_batches=0, validate_epochs=0,
         finetune=FinetuneOptions(epochs=0, learning_rate=1e-3, temperature=0.1),
     )  # fmt: skip
     qat = QatOptions(

@@ -16,8 +16,9 @@ pytestmark = pytest.mark.slow
 CANDIDATE = Candidate(0.35, 96, 32)
 RECIPE = tiny_recipe(
     train__epochs=3, train__batch_size=16, train__finetune__epochs=1, train__ema=0.8, train__progressive=0.4,
-    train__margin_epochs=1.5, train__warmup_epochs=0.5, train__validate_epochs=2, train__sampling="identities",
-    train__augment__flip=True, train__augment__shift=0.05, train__augment__downscale=2.0, train__augment__grey=0.3,
+    train__settle_batches=2, train__margin_epochs=1.5, train__warmup_epochs=0.5, train__validate_epochs=2,
+    train__sampling="identities", train__augment__flip=True, train__augment__shift=0.05,
+    train__augment__downscale=2.0, train__augment__grey=0.3,
     quant__qat__epochs=2, quant__qat__calibration_batches=2, quant__qat__freeze_batch_norm=False,
 )  # fmt: skip
 

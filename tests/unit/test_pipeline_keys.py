@@ -36,6 +36,7 @@ def moved(one, other):
         (FLOAT, {"train__finetune__epochs": 1}),
         (FLOAT, {"train__progressive": 0.5}),
         (FLOAT, {"train__ema": 0.9}),
+        (FLOAT, {"train__settle_batches": 4}),
         (FLOAT, {"train__augment__downscale": 2.0}),
         (FLOAT, {"train__augment__grey": 0.1}),
         (PTQ, {"quant__ptq__calibration_images": 9}),
@@ -79,7 +80,7 @@ def test_how_often_training_is_looked_at_is_no_part_of_the_identity():
 
 def test_options_that_came_later_leave_the_keys_of_stages_made_without_them():
     plain = asdict(task().recipe.train)
-    for name in ("progressive", "ema", "validate_epochs"):
+    for name in ("progressive", "ema", "settle_batches", "validate_epochs"):
         del plain[name]
     for name in ("downscale", "grey"):
         del plain["augment"][name]
