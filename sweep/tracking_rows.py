@@ -118,8 +118,11 @@ def _metric_rows(member: _Member, points: Sequence[MetricPoint], at_ms: int) -> 
 
 
 def latest(points: Sequence[MetricPoint]) -> list[MetricPoint]:
-    """Of each key the point of the last step, and of these the one with the largest value, as MLflow has it."""
+    """Of each key the point of the last step, and of these the one with the largest value, as MLflow has it.
+
+    The keys stay in their order: MLflow's pages begin with the first.
+    """
     found: dict[str, MetricPoint] = {}
-    for point in sorted(points, key=lambda point: (point[2], point[1])):
-        found[point[0]] = point
+    for point in points:
+        found[point[0]] = max(found.get(point[0], point), point, key=lambda point: (point[2], point[1]))
     return list(found.values())

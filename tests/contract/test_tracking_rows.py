@@ -42,7 +42,7 @@ def family_of(runs, record, folder):
 
 
 def rows_of(root, run_ids):
-    """Every column of every row of some runs, under their places in the list where a row names a run."""
+    """Every column of every row of some runs, as they were written; a run is told by its place in the list."""
     places = {run_id: f"run {place}" for place, run_id in enumerate(run_ids)}
 
     def plain(value):
@@ -53,11 +53,11 @@ def rows_of(root, run_ids):
     with closing(sqlite3.connect(root / "mlflow.db")) as database:
         database.row_factory = sqlite3.Row
         return {
-            table: sorted(
+            table: [
                 str({column: plain(row[column]) for column in row.keys()})  # noqa: SIM118 - a row is no mapping
-                for row in database.execute(f"select * from {table}")  # noqa: S608 - a constant
+                for row in database.execute(f"select * from {table} order by rowid")  # noqa: S608 - a constant
                 if row["run_uuid"] in places
-            )
+            ]
             for table in TABLES
         }
 
@@ -99,8 +99,8 @@ def test_a_long_parameter_repeated_points_and_many_of_them_are_treated_as_mlflow
 
 def test_the_latest_point_is_of_the_last_step_and_of_these_the_largest():
     assert latest([("a", 5.0, 1), ("a", 1.0, 2), ("a", 3.0, 2), ("a", 2.0, 2), ("b", 0.0, 0)]) == [
-        ("b", 0.0, 0),
         ("a", 3.0, 2),
+        ("b", 0.0, 0),
     ]
 
 
