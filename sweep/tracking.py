@@ -1,8 +1,8 @@
 """Sweeps in MLflow: one parent run a sweep, a child a candidate, a grandchild a numeric variant.
 
-Everything goes through MlflowClient and explicit run ids; MLflow's notion of an active run is never used. A
-candidate is written once, after it is done, with its true times, and every run is terminated as soon as it is
-written. An infeasible or pruned candidate is FINISHED with its tag `status`; a failed one is FAILED.
+Everything goes through explicit run ids; MLflow's notion of an active run is never used. A candidate is written once,
+after it is done, with its true times, by MlflowClient or into the tables of a database (`sweep/tracking_write.py`); no
+run of it stays RUNNING. An infeasible or pruned candidate is FINISHED with its tag `status`; a failed one is FAILED.
 
 What can pass, such as a locked database, is waited for (`sweep/patience.py`); a record is on disk before it is sent
 (`sweep/unsent.py`).

@@ -272,7 +272,7 @@ def test_from_scratch_ignores_the_weights_moves_batch_normalisation_and_learns(f
     converted = quantization_aware(CANDIDATE, {}, faces, recipe, silent)
     check_fully_int8(converted.content)
     first, last = converted.curves[0], converted.curves[-1]
-    assert first.phase == "qat"
+    assert [(point.phase, point.epoch) for point in converted.curves] == [("qat", epoch) for epoch in range(1, 11)]
     assert last.metrics["loss"] < 0.5 * first.metrics["loss"]
 
 
